@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Run many quantum circuits on IonQ from Qiskit: concurrently, in order, each paid once."""
+
+from ._version import __version__
+from .backend import ParallelIonQBackend
+from .batch import Progress
+from .errors import (
+    ApiError,
+    BatchError,
+    CircuitError,
+    CredentialsError,
+    IonQError,
+    OptionError,
+    ResultIntegrityError,
+    ResultTimeoutError,
+    SubmissionUnknownError,
+    TargetError,
+    TransportError,
+)
+from .job import ParallelIonQJob
+from .options import RunOptions
+from .provider import ParallelIonQProvider
+
+__all__ = [
+    "ApiError",
+    "BatchError",
+    "CircuitError",
+    "CredentialsError",
+    "IonQError",
+    "OptionError",
+    "ParallelIonQBackend",
+    "ParallelIonQJob",
+    "ParallelIonQProvider",
+    "Progress",
+    "ResultIntegrityError",
+    "ResultTimeoutError",
+    "RunOptions",
+    "SubmissionUnknownError",
+    "TargetError",
+    "TransportError",
+    "__version__",
+]

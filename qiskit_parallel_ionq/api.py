@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""IonQ's REST API v0.4, one method per endpoint. Reads return records or raise; nothing waits or retries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from . import wire
+from .errors import ApiError, TransportError, api_error
+from .transport import SUBMIT_TIMEOUT, Reply, Transport
+from .wire import CatalogEntry, JobRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a job listing; ``next`` is None on the last."""
+
+    records: tuple[JobRecord, ...]
+    next: str | None
+
+
+class Api:
+    """The endpoints that this package calls.
+
+    Every method raises `ApiError` for an answer other than 2xx, and `TransportError` for none.
+    """
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def backends(self) -> tuple[CatalogEntry, ...]:
+        """Return the catalogue. Needs no key."""
+        body = self._get("/backends", with_key=False)
+        rows = body.get("backends", []) if isinstance(body, dict) else body
+        if not isinstance(rows, list):
+            raise TransportError("GET /backends: the answer is no list of targets", sent=True)
+        entries = []
+        for row in rows:
+            try:
+                entries.append(CatalogEntry.from_json(row))
+            except (ValueError, AttributeError):
+                continue  # an entry that cannot be read is one that cannot be used
+        return tuple(entries)
+
+    def create_job(self, body: bytes) -> Reply:
+        """Submit a job and return the answer unjudged: what it proves is decided in ``policy``."""
+        return self._transport.exchange("POST", "/jobs", body=body, read_timeout=SUBMIT_TIMEOUT)
+
+    def job(self, job_id: str) -> JobRecord:
+        """Return one job, with its children's ids."""
+        return _record(self._get(f"/jobs/{job_id}"), f"/jobs/{job_id}")
+
+    def jobs(
+        self,
+        *,
+        ids: Sequence[str] = (),
+        parent: str | None = None,
+        limit: int | None = None,
+        cursor: str | None = None,
+    ) -> Page:
+        """Return one page of the account's jobs; ``ids`` narrows it where the service knows how."""
+        params = [("ids", job_id) for job_id in ids]
+        params += [("parent_job_id", parent)] if parent else []
+        params += [("limit", str(limit))] if limit else []
+        params += [("next", cursor)] if cursor else []
+        body = self._get("/jobs", params)
+        rows = body.get("jobs") if isinstance(body, dict) else None
+        if not isinstance(rows, list):
+            raise TransportError("GET /jobs: the answer is no job listing", sent=True)
+        records = []
+        for row in rows:
+            try:
+                records.append(JobRecord.from_json(row))
+            except (ValueError, AttributeError):
+                continue  # not one of ours: ours have ids and statuses
+        cursor = body.get("next")
+        return Page(tuple(records), cursor if isinstance(cursor, str) and cursor else None)
+
+    def result(self, path: str) -> Any:
+        """Return the parsed body behind a path built by ``sources``."""
+        return self._get(path)
+
+    def cancel_jobs(self, ids: Sequence[str]) -> None:
+        """Ask for several jobs to be cancelled, in one request."""
+        body = json.dumps({"ids": list(ids)}).encode()
+        self._checked(
+            "PUT", "/jobs/status/cancel", self._transport.exchange("PUT", "/jobs/status/cancel", body=body)
+        )
+
+    def cancel_job(self, job_id: str) -> None:
+        """Ask for one job to be cancelled."""
+        path = f"/jobs/{job_id}/status/cancel"
+        self._checked("PUT", path, self._transport.exchange("PUT", path))
+
+    def _get(self, path: str, params: Sequence[tuple[str, str]] = (), *, with_key: bool = True) -> Any:
+        reply = self._transport.exchange("GET", path, params=params, with_key=with_key)
+        self._checked("GET", path, reply)
+        try:
+            return reply.json()
+        except ValueError as error:
+            raise TransportError(f"GET {path}: the answer is not JSON ({error})", sent=True) from None
+
+    @staticmethod
+    def _checked(method: str, path: str, reply: Reply) -> None:
+        if not 200 <= reply.status < 300:
+            raise refusal(method, path, reply)
+
+
+def refusal(method: str, path: str, reply: Reply) -> ApiError:
+    """Return the error for an answer that is not 2xx."""
+    error = api_error(
+        reply.status,
+        method=method,
+        path=path,
+        detail=reply.detail,
+        request_id=reply.headers.get("x-request-id"),
+    )
+    error.retry_after = reply.headers.get("Retry-After")
+    return error
+
+
+def accepted_id(reply: Reply) -> str | None:
+    """Return the id in the answer to a submission, or None if there is no usable one."""
+    try:
+        body = reply.json()
+    except ValueError:
+        return None
+    job_id = body.get("id") if isinstance(body, dict) else None
+    return job_id if wire.is_job_id(job_id) else None
+
+
+def _record(body: Any, path: str) -> JobRecord:
+    try:
+        return JobRecord.from_json(body)
+    except (ValueError, AttributeError):
+        raise TransportError(f"GET {path}: the answer is no job", sent=True) from None

@@ -1,0 +1,239 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The Qiskit backend: takes circuits, checks them all, compiles what is not native, and sends each at once."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import string
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from qiskit.circuit import QuantumCircuit
+from qiskit.providers import BackendV2, Options
+from qiskit.transpiler import PassManager, Target
+
+from . import compiler, wire
+from ._version import __version__
+from .batch import Batch
+from .compiler import is_dynamic, lower_dynamic
+from .encode import EncodedCircuit, Kind, encode_circuit
+from .errors import CircuitError, CompileError, IonQError
+from .job import ParallelIonQJob
+from .options import RunOptions
+from .parcel import Packer
+from .target import Gateset, build_target, family_of
+
+if TYPE_CHECKING:
+    from .provider import ParallelIonQProvider
+
+logger = logging.getLogger("qiskit_parallel_ionq")
+_BASE62 = string.digits + string.ascii_letters
+
+
+class ParallelIonQBackend(BackendV2):
+    """One IonQ target. Made by ``provider.get_backend``; nothing is asked of the service before it must be."""
+
+    def __init__(
+        self, provider: ParallelIonQProvider, *, name: str, target: str, gateset: Gateset = "native", **options: Any
+    ) -> None:
+        super().__init__(provider=provider, name=name, description=f"IonQ {target}", backend_version=__version__)
+        self.ionq_target = target
+        self.gateset: Gateset = gateset
+        if options:
+            self.set_options(**options)
+
+    @classmethod
+    def _default_options(cls) -> Options:
+        return Options(**asdict(RunOptions()))
+
+    def __repr__(self) -> str:
+        return f"<ParallelIonQBackend {self.name!r}: target={self.ionq_target}, gateset={self.gateset}>"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ParallelIonQBackend:
+        # Options are the copy's own; connections and keys are the provider's, and shared.
+        copy = type(self)(self.provider, name=self.name, target=self.ionq_target, gateset=self.gateset)
+        copy.set_options(**dict(self.options.items()))
+        memo[id(self)] = copy
+        return copy
+
+    @property
+    def simulator(self) -> bool:
+        """Whether running here is free."""
+        return not wire.is_qpu(self.ionq_target)
+
+    @property
+    def max_circuits(self) -> None:
+        """Any number of circuits may be run at once."""
+        return None
+
+    @cached_property
+    def _family_targets(self) -> dict[Any, Target]:
+        return {}
+
+    @property
+    def target(self) -> Target:
+        """The gates that run here. First asked for, it reads the catalogue of the service (once).
+
+        Raises:
+            TargetError: the service has no such target.
+        """
+        entry = self.provider.catalogue_entry(self.ionq_target)
+        model = self.options.noise_model if self.simulator else None
+        family = family_of(model or entry.name, None if model else entry.native_gates)
+        if family not in self._family_targets:
+            self._family_targets[family] = build_target(entry.qubits, gateset=self.gateset, family=family)
+        return self._family_targets[family]
+
+    def get_translation_stage_plugin(self) -> str:
+        """Name the stage that brings circuits to gates our native compiler reads."""
+        return "ionq_native" if self.gateset == "native" else "translator"
+
+    def get_scheduling_stage_plugin(self) -> str:
+        """Name the stage that ends in native gates."""
+        return "ionq_native"
+
+    def pass_manager(self, optimization_level: int = 1) -> PassManager:
+        """Return the compiler of this target, built once for each level."""
+        return compiler.pass_manager(self.target, optimization_level)
+
+    def set_options(self, **fields: Any) -> None:
+        """Set defaults for later runs.
+
+        Raises:
+            OptionError: a name is unknown, or a value cannot be right.
+        """
+        checked = RunOptions().update(**fields)
+        super().set_options(**{name: getattr(checked, name) for name in fields})
+
+    def run(self, run_input: QuantumCircuit | Iterable[QuantumCircuit], **options: Any) -> ParallelIonQJob:
+        """Send circuits, each as soon as it is ready, and return at once with a composite job.
+
+        All circuits are checked before anything is sent. Those that are not native are compiled on the
+        way; qubits that a circuit does not use are not sent. An empty list gives an empty result.
+
+        Args:
+            run_input: one circuit, or any iterable of circuits; all parameters bound.
+            **options: see `RunOptions`; they go before the backend's own.
+
+        Raises:
+            OptionError: an option is unknown or cannot be right.
+            CircuitError: a circuit cannot run here; names it and, where there is one, the gate.
+            CredentialsError: there is no API key.
+            TargetError: the target does not exist or is not available.
+        """
+        chosen = RunOptions().update(**dict(self.options.items())).update(**options)
+        chosen.check_target(self.ionq_target)
+        circuits = _listed(run_input)
+        shots = chosen.each_shots(len(circuits))
+        conductor = self.provider.conductor()
+        batch = Batch(
+            "".join(secrets.choice(_BASE62) for _ in range(22)),
+            len(circuits),
+            target=self.ionq_target,
+            workers=chosen.max_workers if chosen.use_parallel else 1,
+            window=None if chosen.use_parallel else 1,
+            seed=_seed(chosen),
+            on_unknown=chosen.on_unknown,
+        )
+        job = ParallelIonQJob(
+            self, batch, conductor, headers=[], shots=shots, progress=chosen.progress
+        )
+        if circuits:
+            self.provider.require_available(self.ionq_target)
+            target = self.target
+            plans = [self._check(index, circuit, target, chosen) for index, circuit in enumerate(circuits)]
+            _announce(len(circuits), chosen, self.ionq_target)
+            conductor.start()
+            self._send(job, batch, circuits, plans, shots, chosen)
+        self.provider.remember(job)
+        return job
+
+    def _check(self, index: int, circuit: Any, target: Target, options: RunOptions) -> Kind:
+        """Return how a circuit will go out, having made sure that it can.
+
+        Raises:
+            CircuitError: it cannot; names the circuit by index and name.
+        """
+        if not isinstance(circuit, QuantumCircuit):
+            raise CircuitError(f"circuit {index} is no QuantumCircuit but {type(circuit).__name__}: {circuit!r:.80}")
+        who = f"circuit {index} ({circuit.name!r})"
+        if circuit.num_parameters:
+            names = ", ".join(sorted(p.name for p in circuit.parameters)[:5])
+            raise CircuitError(
+                f"{who} has unbound parameters: {names}{', …' if circuit.num_parameters > 5 else ''}; "
+                "bind them with assign_parameters"
+            )
+        try:
+            compiler.check(circuit, target)
+        except CircuitError as error:
+            raise type(error)(f"{who}: {error}") from error
+        if is_dynamic(circuit):
+            return "qasm3"
+        if options.optimization_level is None and not compiler.is_isa(circuit, target):
+            raise CircuitError(
+                f"{who} holds gates that {self.ionq_target} does not run, and optimization_level=None forbids "
+                "compiling; transpile it first, or give a level from 0 to 3"
+            )
+        return self.gateset
+
+    def _send(
+        self,
+        job: ParallelIonQJob,
+        batch: Batch,
+        circuits: Sequence[QuantumCircuit],
+        kinds: Sequence[Kind],
+        shots: Sequence[int],
+        options: RunOptions,
+    ) -> None:
+        """Compile, encode and hand over, circuit by circuit: the first is on its way before the last is compiled."""
+        conductor = self.provider.conductor()
+        packer = Packer(batch.run, batch.total, self.ionq_target, options, self.provider.user_agent)
+        for index, (circuit, kind) in enumerate(zip(circuits, kinds, strict=True)):
+            try:
+                encoded = self._encode(circuit, kind, options)
+            except IonQError as error:
+                job._headers.append({"name": circuit.name, "memory_slots": circuit.num_clbits})
+                conductor.fail(batch, index, CompileError(f"circuit {index} ({circuit.name!r}): {error}"))
+                continue
+            job._headers.append(dict(encoded.header))
+            for parcel in packer.add(index, encoded, shots[index]):
+                conductor.add(batch, parcel)
+        for parcel in packer.flush():
+            conductor.add(batch, parcel)
+
+    def _encode(self, circuit: QuantumCircuit, kind: Kind, options: RunOptions) -> EncodedCircuit:
+        target = self.target
+        if kind == "qasm3":
+            return encode_circuit(lower_dynamic(circuit), kind=kind)
+        if not compiler.is_isa(circuit, target):
+            circuit = compiler.compile_circuit(circuit, target, options.optimization_level or 0)
+        return encode_circuit(circuit, kind=kind, renumber=target.build_coupling_map() is None)
+
+
+def _listed(run_input: Any) -> list[Any]:
+    if isinstance(run_input, QuantumCircuit):
+        return [run_input]
+    if isinstance(run_input, str | bytes) or not isinstance(run_input, Iterable):
+        raise CircuitError(
+            f"run takes a QuantumCircuit or an iterable of them, not {type(run_input).__name__}: {run_input!r:.80}"
+        )
+    return list(run_input)
+
+
+def _seed(options: RunOptions) -> int:
+    for seed in (options.seed_simulator, options.sampler_seed):
+        if seed is not None:
+            return seed
+    return secrets.randbits(63)
+
+
+def _announce(count: int, options: RunOptions, target: str) -> None:
+    if options.use_parallel:
+        logger.info(
+            "Executing %d circuits in parallel on IonQ (max_workers=%d, target=%s)", count, options.max_workers, target
+        )
+    else:
+        logger.info("Executing %d circuits one after the other on IonQ (target=%s)", count, target)

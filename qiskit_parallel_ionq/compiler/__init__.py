@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From any Qiskit circuit to IonQ's native gates, with as few interactions and pulses as we know how.
+
+`compile_circuit` is what ``backend.run`` uses; `pass_manager` is what ``transpile`` does, cached. How it works is in
+``docs/compiler.md``.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
+from qiskit.transpiler import Layout, StagedPassManager, Target, TranspileLayout, generate_preset_pass_manager
+
+from qiskit_parallel_ionq.compiler.checking import (
+    check,
+    is_isa,
+    is_native_target,
+    is_restricted,
+    target_family,
+    why_not_isa,
+)
+from qiskit_parallel_ionq.compiler.dynamic import is_dynamic, lower_dynamic
+from qiskit_parallel_ionq.compiler.native import to_native
+from qiskit_parallel_ionq.compiler.unrolling import unroll
+from qiskit_parallel_ionq.errors import CompileError
+
+
+def compile_circuit(circuit: QuantumCircuit, target: Target, level: int = 1) -> QuantumCircuit:
+    """Compile a bound circuit for a target built by `qiskit_parallel_ionq.target.build_target`.
+
+    Measured circuits keep the distribution of what is measured; others keep their unitary up to a global phase, and up
+    to the permutation that ``circuit.layout`` reports.
+
+    Args:
+        circuit: any gates with a definition or a matrix, native gates among them.
+        target: where it is to run.
+        level: 0 gate by gate, 1 fast, 2 and 3 search for fewer interactions.
+
+    Raises:
+        CircuitError: the circuit is wider than the target.
+        CompileError: there is no way; the message names circuit, gate and position.
+    """
+    if target.num_qubits is not None and circuit.num_qubits > target.num_qubits:
+        check(circuit, target)
+    try:
+        if not is_native_target(target) or is_restricted(target):
+            return pass_manager(target, level).run(circuit)
+        native, wires = to_native(unroll(circuit), target_family(target), level)
+    except CompileError:
+        raise
+    except QiskitError as error:
+        check(circuit, target)
+        raise CompileError(f"circuit {circuit.name!r} cannot be compiled: {error}") from error
+    if wires != list(range(len(wires))):
+        _report(native, circuit, wires)
+    return native
+
+
+def _report(native: QuantumCircuit, circuit: QuantumCircuit, wires: list[int]) -> None:
+    """Let the layout say where each qubit ended, after whatever it said before."""
+    moves = {qubit: wires[i] for i, qubit in enumerate(native.qubits)}
+    old = circuit.layout
+    if old is None:
+        index = {qubit: i for i, qubit in enumerate(native.qubits)}
+        layout = TranspileLayout(Layout(index), index, Layout(moves), len(index), native.qubits)
+    else:
+        before = old.final_layout
+        final = {
+            qubit: wires[i if before is None else before[qubit]] for i, qubit in enumerate(native.qubits)
+        }
+        layout = TranspileLayout(
+            old.initial_layout, old.input_qubit_mapping, Layout(final), len(old.input_qubit_mapping), native.qubits
+        )
+    native._layout = layout  # noqa: SLF001  -- Qiskit has no public way to set it
+
+
+@lru_cache(maxsize=64)
+def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
+    """Return what ``transpile`` would run for this target and level, built once.
+
+    Raises:
+        ValueError: the level is not 0, 1, 2 or 3.
+    """
+    return generate_preset_pass_manager(
+        level, target=target, translation_method="ionq_native", scheduling_method="ionq_native"
+    )
+
+
+__all__ = [
+    "check",
+    "compile_circuit",
+    "is_dynamic",
+    "is_isa",
+    "lower_dynamic",
+    "pass_manager",
+    "why_not_isa",
+]

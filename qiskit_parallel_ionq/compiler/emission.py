@@ -1,0 +1,276 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From a Program to native gates with as few pulses as the directions allow.
+
+For each wire the emitter keeps R, the product of the pulses sent so far. A direction v of the starting frame is
+physically at R·v. All phases are read off there, so virtual z rotations never appear: they are what is not in R.
+
+* zz devices entangle along z: an interaction needs R·v = ±z. From one direction to the next that costs no pulse if they
+  are parallel, one GPI2 at a right angle, two GPI2 otherwise. Which of ±z is free, and the choice makes all angles
+  positive: a union-find over stretches of equal direction, and one GPI where a cycle of signs cannot be satisfied.
+* ms devices entangle along any direction of the equator and either sign: an interaction costs one GPI2 at most.
+"""
+
+from __future__ import annotations
+
+from math import atan2, cos, hypot, pi, sin, sqrt
+
+from qiskit import QuantumCircuit
+from qiskit.circuit import CircuitInstruction, Qubit
+
+from qiskit_parallel_ionq.compiler.program import TINY, Demand, Fence, Item, Term
+from qiskit_parallel_ionq.compiler.rotations import (
+    HALF,
+    IDENTITY,
+    PARALLEL,
+    Quaternion,
+    Vector,
+    Z,
+    alignment,
+    back_z,
+    inverse,
+    product,
+    rotate,
+    turns,
+)
+from qiskit_parallel_ionq.gates import Family, GPI2Gate, GPIGate, MSGate, ZZGate
+
+_FLAT = sqrt(PARALLEL)
+
+
+class _Signs:
+    """Union-find with parity: which stretches have to land on the same pole, which on opposite ones."""
+
+    def __init__(self) -> None:
+        self._parent = [0]
+        self._parity = [1]  # sign relative to the parent; stretch 0 is the fixed +z
+
+    def new(self) -> int:
+        self._parent.append(len(self._parent))
+        self._parity.append(1)
+        return len(self._parent) - 1
+
+    def find(self, node: int) -> tuple[int, int]:
+        parent, parity = self._parent, self._parity
+        path = []
+        while parent[node] != node:
+            path.append(node)
+            node = parent[node]
+        sign = 1
+        for step in reversed(path):
+            sign *= parity[step]
+            parent[step], parity[step] = node, sign
+        return node, sign
+
+    def unite(self, p: int, q: int, sign: int) -> bool:
+        """Ask that the signs of p and q multiply to `sign`; False if what was asked before says otherwise."""
+        (i, si), (j, sj) = self.find(p), self.find(q)
+        if i == j:
+            return si * sj == sign
+        if i < j:  # the fixed stretch stays a root
+            self._parent[j], self._parity[j] = i, si * sj * sign
+        else:
+            self._parent[i], self._parity[i] = j, si * sj * sign
+        return True
+
+
+def _landings(items: list[Item], width: int) -> dict[tuple[int, int], int]:
+    """Choose for zz devices the pole, +1 or -1, on which each visit's direction lands.
+
+    Returns:
+        (item index, wire) -> sign.
+    """
+    signs = _Signs()
+    stretch = [0] * width
+    axis = [Z] * width
+    visits: list[tuple[int, int, int, int]] = []
+
+    def visit(index: int, wire: int, direction: Vector) -> int:
+        """Return how the direction points along the current stretch of its wire, which may be a new one."""
+        along = alignment(direction, axis[wire])
+        if not along:
+            stretch[wire], axis[wire], along = signs.new(), direction, 1
+        visits.append((index, wire, stretch[wire], along))
+        return along
+
+    for index, item in enumerate(items):
+        if type(item) is Term:
+            a, b = item.a, item.b
+            along = visit(index, a, item.u) * visit(index, b, item.v)
+            if abs(item.t) > pi / 2 - TINY:
+                continue
+            wanted = along if item.t > 0 else -along
+            if not signs.unite(stretch[a], stretch[b], wanted):
+                # A GPI here turns one of the two over; the newer stretch is likelier to end soon.
+                wire = a if stretch[a] > stretch[b] else b
+                stretch[wire] = signs.new()
+                signs.unite(stretch[a], stretch[b], wanted)
+                visits[-2:] = [
+                    (i, w, stretch[w], s) if w == wire else (i, w, n, s) for i, w, n, s in visits[-2:]
+                ]
+            continue
+        for wire, frame in zip(item.wires, item.frames, strict=True):
+            if item.demand is Demand.POLE or item.demand is Demand.MEASURE:
+                along = visit(index, wire, back_z(frame))
+                if not signs.unite(stretch[wire], 0, along):
+                    stretch[wire] = signs.new()
+                    signs.unite(stretch[wire], 0, along)
+                    visits[-1] = (index, wire, stretch[wire], along)
+            if item.demand is not Demand.POLE:
+                stretch[wire], axis[wire] = 0, Z
+    return {(index, wire): signs.find(node)[1] * along for index, wire, node, along in visits}
+
+
+class Emitter:
+    """Writes native gates for the items of one program, in their order."""
+
+    def __init__(self, items: list[Item], qubits: list[Qubit], family: Family) -> None:
+        self.instructions: list[CircuitInstruction] = []
+        self._items = items
+        self._qubits = qubits
+        self._real: list[Quaternion] = [IDENTITY] * len(qubits)
+        self._family = family
+
+    def emit(self) -> list[CircuitInstruction]:
+        """Return the whole program as native gates, with the fences' instructions among them."""
+        landings = _landings(self._items, len(self._qubits)) if self._family == "zz" else {}
+        upcoming = _upcoming(self._items, len(self._qubits)) if self._family == "ms" else {}
+        for index, item in enumerate(self._items):
+            if type(item) is Fence:
+                self._fence(item)
+            elif landings:
+                self._zz(item, landings[index, item.a], landings[index, item.b])
+            else:
+                self._ms(item, upcoming.get((index, item.a)), upcoming.get((index, item.b)))
+        return self.instructions
+
+    def _zz(self, term: Term, sign_a: int, sign_b: int) -> None:
+        self._land(term.a, term.u, sign_a)
+        self._land(term.b, term.v, sign_b)
+        t = term.t * sign_a * sign_b
+        if t < 0.0:
+            # Only a quarter turn may come with the wrong sign: it differs from the right one by Z ⊗ Z, which is virtual.
+            t = -t
+            self._real[term.a] = product(self._real[term.a], (0.0, *term.u))
+            self._real[term.b] = product(self._real[term.b], (0.0, *term.v))
+        gate = ZZGate(min(t / (2 * pi), 0.25))
+        self.instructions.append(CircuitInstruction(gate, (self._qubits[term.a], self._qubits[term.b])))
+
+    def _ms(self, term: Term, next_a: Vector | None, next_b: Vector | None) -> None:
+        p = self._tilt(term.a, term.u, next_a)
+        q = self._tilt(term.b, term.v, next_b)
+        if term.t < 0.0:
+            q += pi
+        gate = MSGate(turns(p), turns(q), min(abs(term.t) / (2 * pi), 0.25))
+        self.instructions.append(CircuitInstruction(gate, (self._qubits[term.a], self._qubits[term.b])))
+
+    def _gpi(self, wire: int, angle: float) -> None:
+        self._real[wire] = product((0.0, cos(angle), sin(angle), 0.0), self._real[wire])
+        self.instructions.append(CircuitInstruction(GPIGate(turns(angle)), (self._qubits[wire],)))
+
+    def _gpi2(self, wire: int, angle: float) -> None:
+        self._real[wire] = product((HALF, HALF * cos(angle), HALF * sin(angle), 0.0), self._real[wire])
+        self.instructions.append(CircuitInstruction(GPI2Gate(turns(angle)), (self._qubits[wire],)))
+
+    def _land(self, wire: int, direction: Vector, sign: int) -> None:
+        """Bring a direction to +z or -z with at most two pulses."""
+        x, y, z = rotate(self._real[wire], direction)
+        if x * x + y * y < PARALLEL:
+            if z * sign < 0.0:
+                self._gpi(wire, 0.0)
+            return
+        azimuth = atan2(y, x)
+        if not -_FLAT < z < _FLAT:
+            # A quarter turn about the direction's own azimuth brings it down to the equator.
+            self._gpi2(wire, azimuth)
+            azimuth -= atan2(z, hypot(x, y))
+        self._gpi2(wire, azimuth - sign * pi / 2)
+
+    def _tilt(self, wire: int, direction: Vector, after: Vector | None) -> float:
+        """Bring a direction to the equator with at most one pulse, and return its azimuth in radians.
+
+        At a pole any pulse does it; the one that also brings the wire's next direction to the equator is taken.
+        """
+        x, y, z = rotate(self._real[wire], direction)
+        if -_FLAT < z < _FLAT:
+            return atan2(y, x)
+        if x * x + y * y < PARALLEL:
+            azimuth = 0.0
+            if after is not None:
+                nx, ny, _ = rotate(self._real[wire], after)
+                if nx * nx + ny * ny > PARALLEL:
+                    azimuth = atan2(ny, nx)
+        else:
+            azimuth = atan2(y, x)
+        self._gpi2(wire, azimuth)
+        x, y, _ = rotate(self._real[wire], direction)
+        return atan2(y, x)
+
+    def _fence(self, fence: Fence) -> None:
+        for wire, frame in zip(fence.wires, fence.frames, strict=True):
+            if fence.demand is Demand.FULL:
+                self._settle(wire, frame)
+            elif fence.demand is not Demand.RESET:
+                self._land(wire, back_z(frame), 1)
+            if fence.demand is not Demand.POLE:
+                self._real[wire] = IDENTITY
+        if fence.instruction is not None:
+            qubits = tuple(self._qubits[wire] for wire in fence.wires)
+            self.instructions.append(fence.instruction.replace(qubits=qubits))
+
+    def _settle(self, wire: int, frame: Quaternion) -> None:
+        """Make the pulses add up to the whole frame, z rotation included: at most three."""
+        w, x, y, z = product(frame, inverse(self._real[wire]))
+        flat, tilted = w * w + z * z, x * x + y * y
+        if tilted < PARALLEL:
+            if z * z > PARALLEL:
+                half = atan2(z, w)
+                self._gpi(wire, 0.0)
+                self._gpi(wire, half)
+            return
+        azimuth = atan2(y, x)
+        if flat < PARALLEL:
+            self._gpi(wire, azimuth)
+        elif z * z < PARALLEL and abs(w * w - 0.5) < _FLAT:
+            self._gpi2(wire, azimuth if w > 0 else azimuth + pi)
+        elif abs(flat - 0.5) < _FLAT:
+            # One GPI2 reaches the right pole, one GPI more the right azimuth.
+            half = atan2(z, w)
+            self._gpi2(wire, azimuth - half + pi)
+            _, x, y, _ = product(frame, inverse(self._real[wire]))
+            self._gpi(wire, atan2(y, x))
+        else:
+            # GPI2(c) GPI(b) GPI2(a) reaches everything: its middle half turn stands for any z rotation.
+            mean, half = azimuth - pi / 2, atan2(z, w)
+            self._gpi2(wire, mean - half)
+            self._gpi(wire, mean + pi - atan2(sqrt(tilted), sqrt(flat)))
+            self._gpi2(wire, mean + half)
+
+
+def _upcoming(items: list[Item], width: int) -> dict[tuple[int, int], Vector]:
+    """Return for each interaction and wire the direction that the wire is asked for next, if any.
+
+    Returns:
+        (item index, wire) -> direction.
+    """
+    after: list[Vector | None] = [None] * width
+    found: dict[tuple[int, int], Vector] = {}
+    for index in range(len(items) - 1, -1, -1):
+        item = items[index]
+        if type(item) is Term:
+            for wire, direction in ((item.a, item.u), (item.b, item.v)):
+                upcoming = after[wire]
+                if upcoming is not None:
+                    found[index, wire] = upcoming
+                after[wire] = direction
+        else:
+            for wire, frame in zip(item.wires, item.frames, strict=True):
+                after[wire] = None if item.demand is Demand.RESET else back_z(frame)
+    return found
+
+
+def emit(items: list[Item], circuit: QuantumCircuit, family: Family) -> QuantumCircuit:
+    """Return an empty copy of the circuit filled with native gates for the items."""
+    out = circuit.copy_empty_like()
+    for instruction in Emitter(items, circuit.qubits, family).emit():
+        out._append(instruction)  # noqa: SLF001  -- append() would check and copy each: three times slower
+    return out

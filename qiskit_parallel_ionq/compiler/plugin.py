@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The hooks by which Qiskit's own ``transpile`` ends in native gates.
+
+A backend names two stages, translation and scheduling, and both of ours are called ``ionq_native`` (entry points of the
+package). Between them Qiskit's optimiser sees only gates of its own; our scheduling stage makes them native.
+"""
+
+from __future__ import annotations
+
+from qiskit.converters import circuit_to_dag, dag_to_circuit
+from qiskit.dagcircuit import DAGCircuit
+from qiskit.transpiler import AnalysisPass, Layout, PassManager, PassManagerConfig, TransformationPass
+from qiskit.transpiler.preset_passmanagers import common
+from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePlugin
+
+from qiskit_parallel_ionq.compiler.checking import is_native_target, is_restricted, target_family
+from qiskit_parallel_ionq.compiler.native import to_native
+from qiskit_parallel_ionq.compiler.unrolling import UnrollNative
+from qiskit_parallel_ionq.gates import Family
+
+
+class TrivialLayout(AnalysisPass):
+    """Say that qubit i is qubit i: libraries built on Qiskit expect every compiled circuit to have a layout."""
+
+    def run(self, dag: DAGCircuit) -> None:
+        """Set the layout, unless a pass before this one did."""
+        if self.property_set["layout"] is None:
+            index = {qubit: i for i, qubit in enumerate(dag.qubits)}
+            self.property_set["layout"] = Layout(index)
+            if self.property_set["original_qubit_indices"] is None:
+                self.property_set["original_qubit_indices"] = index
+            if self.property_set["num_input_qubits"] is None:
+                self.property_set["num_input_qubits"] = dag.num_qubits()
+
+
+class ToNative(TransformationPass):
+    """Turn a circuit of gates known to the compiler into native gates. Circuits with unbound parameters stay as they are.
+
+    Args:
+        family: the two-qubit gate of the device.
+        level: optimization level, 0 to 3.
+        relabelling: whether qubits may end on other wires.
+    """
+
+    def __init__(self, family: Family, level: int, *, relabelling: bool = True) -> None:
+        super().__init__()
+        self.family = family
+        self.level = level
+        self.relabelling = relabelling
+
+    def run(self, dag: DAGCircuit) -> DAGCircuit:
+        """Compile, and report where each qubit ended."""
+        circuit = dag_to_circuit(dag, copy_operations=False)
+        if circuit.parameters:
+            return dag
+        native, wires = to_native(circuit, self.family, self.level, relabelling=self.relabelling)
+        report_permutation(self.property_set, dag, wires)
+        return circuit_to_dag(native, copy_operations=False)
+
+
+def report_permutation(property_set: dict[str, object], dag: DAGCircuit, wires: list[int]) -> None:
+    """Compose "qubit i ends on wire wires[i]" into the final layout of the property set."""
+    if wires == list(range(len(wires))):
+        return
+    earlier = property_set["final_layout"]
+    moves = Layout({qubit: wires[i] for i, qubit in enumerate(dag.qubits)})
+    property_set["final_layout"] = moves if earlier is None else earlier.compose(moves, dag.qubits)
+
+
+class IonQTranslation(PassManagerStagePlugin):
+    """Translation stage: Qiskit's own, with native gates of the input made Qiskit's first."""
+
+    def pass_manager(
+        self, pass_manager_config: PassManagerConfig, optimization_level: int | None = None
+    ) -> PassManager:
+        """Build the stage."""
+        config = pass_manager_config
+        stage = PassManager()
+        target = config.target
+        if target is not None and is_native_target(target):
+            stage.append(UnrollNative())
+        stage += common.generate_translation_passmanager(
+            target,
+            basis_gates=config.basis_gates,
+            method="translator",
+            approximation_degree=config.approximation_degree,
+            coupling_map=config.coupling_map,
+            unitary_synthesis_method=config.unitary_synthesis_method,
+            unitary_synthesis_plugin_config=config.unitary_synthesis_plugin_config,
+            hls_config=config.hls_config,
+            qubits_initially_zero=config.qubits_initially_zero,
+        )
+        return stage
+
+
+class IonQScheduling(PassManagerStagePlugin):
+    """Scheduling stage: Qiskit's gates become native gates, as many as were not already."""
+
+    def pass_manager(
+        self, pass_manager_config: PassManagerConfig, optimization_level: int | None = None
+    ) -> PassManager:
+        """Build the stage."""
+        target = pass_manager_config.target
+        stage = PassManager()
+        if target is not None and is_native_target(target):
+            level = 2 if optimization_level is None else optimization_level
+            stage.append(ToNative(target_family(target), level, relabelling=not is_restricted(target)))
+        stage.append(TrivialLayout())
+        return stage
+

@@ -1,0 +1,238 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A circuit as two-qubit interactions along directions, with every one-qubit gate carried into those directions.
+
+Each wire has a frame V, the product of the one-qubit gates met so far. An interaction ``exp(-it/2 P ⊗ Q)`` that meets
+the frames V and W is stored along ``V⁻¹P`` and ``W⁻¹Q``, directions of the wires' starting frames, and the gates go on
+being carried: nothing but interactions is left to emit. A fence is where frames have to become real: a measurement,
+a reset, a barrier, a delay, a classical branch, the end.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from math import atan2, pi, sqrt
+from typing import Any
+
+from qiskit_parallel_ionq.compiler.rotations import (
+    IDENTITY,
+    Quaternion,
+    Vector,
+    about,
+    alignment,
+    back_z,
+    inverse,
+    perpendicular,
+    product,
+)
+
+TINY = 1e-8
+"""Interactions by fewer radians are left out; what is measured changes by less than this."""
+
+LOOKBACK = 60
+"""How many earlier interactions of a wire are tried for a merge, so that reading stays linear."""
+
+
+class Term:
+    """One interaction ``exp(-it/2 (u·σ) ⊗ (v·σ))`` between the wires a and b; t is in radians."""
+
+    __slots__ = ("a", "b", "t", "u", "v")
+
+    def __init__(self, a: int, b: int, u: Vector, v: Vector, t: float) -> None:
+        self.a = a
+        self.b = b
+        self.u = u
+        self.v = v
+        self.t = t
+
+    def __repr__(self) -> str:
+        return f"Term({self.a}, {self.b}, {self.u}, {self.v}, {self.t})"
+
+    def axis(self, wire: int) -> Vector:
+        """Return the direction on one of the two wires."""
+        return self.u if wire == self.a else self.v
+
+
+class Demand(Enum):
+    """What a fence asks of its wires."""
+
+    POLE = "the measured axis becomes real, a rotation about it may stay virtual"
+    MEASURE = "as POLE, and what is left of the frame is forgotten"
+    RESET = "nothing: what was before is forgotten"
+    FULL = "the whole frame becomes real"
+
+
+@dataclass(slots=True)
+class Fence:
+    """A place that interactions do not cross."""
+
+    demand: Demand
+    wires: tuple[int, ...]
+    frames: tuple[Quaternion, ...]
+    instruction: Any = None
+    """The circuit instruction that stands here, or None where only the frames matter."""
+
+    @property
+    def axes(self) -> tuple[Vector, ...]:
+        """The directions, in starting frames, that are +z here."""
+        return tuple(back_z(frame) for frame in self.frames)
+
+
+Item = Term | Fence
+
+
+class Program:
+    """The items of a circuit in order, and the frames at its end.
+
+    Args:
+        width: number of wires.
+        merging: let interactions join earlier ones (levels 1 to 3).
+        relabelling: let a swap exchange the wires behind two qubits instead of acting.
+    """
+
+    def __init__(self, width: int, *, merging: bool = True, relabelling: bool = True) -> None:
+        self.width = width
+        self.merging = merging
+        self.relabelling = relabelling
+        self.items: list[Item] = []
+        self.frames: list[Quaternion] = [IDENTITY] * width
+        self.wires = list(range(width))
+        """The wire behind each qubit: a swap that only relabels changes this."""
+        self._history: list[list[Term]] = [[] for _ in range(width)]
+
+    @property
+    def terms(self) -> list[Term]:
+        """The interactions alone."""
+        return [item for item in self.items if type(item) is Term]
+
+    def turn(self, wire: int, rotation: Quaternion) -> None:
+        """Carry a one-qubit gate."""
+        self.frames[wire] = product(rotation, self.frames[wire])
+
+    def swap(self, p: int, q: int) -> None:
+        """Exchange two qubits by relabelling their wires."""
+        self.wires[p], self.wires[q] = self.wires[q], self.wires[p]
+
+    def fence(self, demand: Demand, wires: tuple[int, ...], instruction: Any = None) -> None:
+        """Stop carrying at some wires, as far as the demand says."""
+        self.items.append(Fence(demand, wires, tuple([self.frames[wire] for wire in wires]), instruction))
+        for wire in wires:
+            if self._history[wire]:
+                self._history[wire] = []
+            if demand is not Demand.POLE:
+                self.frames[wire] = IDENTITY
+
+    def interact(self, a: int, b: int, u: Vector, v: Vector, t: float) -> None:
+        """Add an interaction along directions of the starting frames, merged with an earlier one if it can be."""
+        t = self._fold(a, b, u, v, t)
+        if -TINY < t < TINY:
+            return
+        if self.merging and self._merge(a, b, u, v, t):
+            return
+        term = Term(a, b, u, v, t)
+        self.items.append(term)
+        self._history[a].append(term)
+        self._history[b].append(term)
+
+    def _fold(self, a: int, b: int, u: Vector, v: Vector, t: float) -> float:
+        """Return t within (-π/2, π/2]; the half turns taken out are Pauli gates that the frames carry."""
+        if -1.5707963 < t <= 1.5707964:
+            return t
+        turns = round(t / pi)
+        t -= turns * pi
+        if t < -1.5707963:
+            t += pi
+            turns -= 1
+        if turns & 1:
+            self.frames[a] = product(self.frames[a], (0.0, *u))
+            self.frames[b] = product(self.frames[b], (0.0, *v))
+        return t
+
+    def _merge(self, a: int, b: int, u: Vector, v: Vector, t: float) -> bool:
+        """Join an earlier interaction of the pair when everything in between lets this one through."""
+        mine, other = self._history[a], self._history[b]
+        if not mine or not other:
+            return False
+        first = True
+        for step in range(len(mine) - 1, max(-1, len(mine) - 1 - LOOKBACK), -1):
+            term = mine[step]
+            same = term.a == a
+            if (term.b if same else term.a) != b:
+                if not alignment(u, term.u if same else term.v):
+                    return False
+                first = False
+                continue
+            tu, tv = (term.u, term.v) if same else (term.v, term.u)
+            along_a, along_b = alignment(u, tu), alignment(v, tv)
+            if along_a and along_b:
+                if not self._reaches(other, term, b, v, a):
+                    return False
+                self._add(term, along_a * along_b * t)
+                return True
+            if along_a:
+                if other[-1] is not term:
+                    return False
+                self._combine(term, a, b, tu, tv, v, along_a * t)
+                return True
+            if along_b:
+                if not first or not self._reaches(other, term, b, v, a):
+                    return False
+                self._combine(term, b, a, tv, tu, u, along_b * t)
+                return True
+            if not (perpendicular(u, tu) and perpendicular(v, tv)):
+                return False
+            first = False
+        return False
+
+    def _reaches(self, history: list[Term], term: Term, wire: int, axis: Vector, partner: int) -> bool:
+        """Return whether an interaction along `axis` passes everything after `term` on the second wire.
+
+        Interactions with the same partner were looked at from the first wire already.
+        """
+        for later in reversed(history):
+            if later is term:
+                return True
+            if (later.a == partner or later.b == partner) or alignment(axis, later.axis(wire)):
+                continue
+            return False
+        return False
+
+    def _add(self, term: Term, t: float) -> None:
+        """Lengthen an interaction; a Pauli pair taken out passes whatever commutes with the interaction."""
+        term.t = self._fold(term.a, term.b, term.u, term.v, term.t + t)
+        if -TINY < term.t < TINY:
+            self._remove(term)
+
+    def _combine(
+        self, term: Term, shared: int, wire: int, along: Vector, old: Vector, new: Vector, t: float
+    ) -> None:
+        """Merge two interactions that share one direction: both turn `wire` by ± an angle, as the shared one says.
+
+        The two turns are q = L·r and, for the opposite sign, L·r⁻¹: one interaction r and a gate L after it.
+        """
+        plus = product(about(new, t), about(old, term.t))
+        minus = product(about(new, -t), about(old, -term.t))
+        w, x, y, z = product(inverse(minus), plus)
+        length = sqrt(x * x + y * y + z * z)
+        if length > TINY:
+            axis, angle = (x / length, y / length, z / length), atan2(length, w)
+        else:
+            axis, angle = old, (0.0 if w > 0 else pi)
+        self.frames[wire] = product(self.frames[wire], product(plus, about(axis, -angle)))
+        angle = self._fold(shared, wire, along, axis, angle)
+        if term.a == shared:
+            term.u, term.v = along, axis
+        else:
+            term.u, term.v = axis, along
+        term.t = angle
+        if -TINY < angle < TINY:
+            self._remove(term)
+
+    def _remove(self, term: Term) -> None:
+        term.t = 0.0
+        self._history[term.a].remove(term)
+        self._history[term.b].remove(term)
+        for index in range(len(self.items) - 1, -1, -1):
+            if self.items[index] is term:
+                del self.items[index]
+                break

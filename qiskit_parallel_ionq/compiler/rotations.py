@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One-qubit rotations as unit quaternions, directions as 3-vectors, both plain tuples.
+
+The quaternion ``(w, x, y, z)`` stands for ``w - i(xX + yY + zZ)``; the product of two is the product of the matrices.
+Tuples and explicit formulas because these few lines are most of the compiler's running time.
+"""
+
+from __future__ import annotations
+
+from math import atan2, cos, hypot, pi, sin, sqrt
+
+import numpy as np
+
+Quaternion = tuple[float, float, float, float]
+Vector = tuple[float, float, float]
+
+IDENTITY: Quaternion = (1.0, 0.0, 0.0, 0.0)
+X: Vector = (1.0, 0.0, 0.0)
+Y: Vector = (0.0, 1.0, 0.0)
+Z: Vector = (0.0, 0.0, 1.0)
+HALF = sqrt(0.5)
+
+PARALLEL = 1e-16
+"""Directions count as parallel when the squared sine of their angle is below this."""
+
+
+def product(p: Quaternion, q: Quaternion) -> Quaternion:
+    """Return the rotation that does `q` first and `p` after, normalised so that errors cannot pile up."""
+    a, b, c, d = p
+    e, f, g, h = q
+    w = a * e - b * f - c * g - d * h
+    x = a * f + b * e + c * h - d * g
+    y = a * g - b * h + c * e + d * f
+    z = a * h + b * g - c * f + d * e
+    n = w * w + x * x + y * y + z * z
+    if 0.9999999999999 < n < 1.0000000000001:
+        return w, x, y, z
+    n = 1.0 / sqrt(n)
+    return w * n, x * n, y * n, z * n
+
+
+def inverse(q: Quaternion) -> Quaternion:
+    """Return the opposite rotation."""
+    return q[0], -q[1], -q[2], -q[3]
+
+
+def about(axis: Vector, angle: float) -> Quaternion:
+    """Return the rotation by `angle` radians about a unit vector."""
+    s = sin(angle / 2)
+    return cos(angle / 2), axis[0] * s, axis[1] * s, axis[2] * s
+
+
+def rotate(q: Quaternion, v: Vector) -> Vector:
+    """Return where the rotation takes a direction."""
+    w, x, y, z = q
+    a, b, c = v
+    # v + 2w(r × v) + 2 r × (r × v) with r the vector part
+    s, t, u = y * c - z * b, z * a - x * c, x * b - y * a
+    return (
+        a + 2.0 * (w * s + y * u - z * t),
+        b + 2.0 * (w * t + z * s - x * u),
+        c + 2.0 * (w * u + x * t - y * s),
+    )
+
+
+def back(q: Quaternion, v: Vector) -> Vector:
+    """Return the direction that the rotation takes to `v`."""
+    return rotate((q[0], -q[1], -q[2], -q[3]), v)
+
+
+def back_x(q: Quaternion) -> Vector:
+    """Return the direction that the rotation takes to +x."""
+    w, x, y, z = q
+    return 1.0 - 2.0 * (y * y + z * z), 2.0 * (x * y - w * z), 2.0 * (x * z + w * y)
+
+
+def back_y(q: Quaternion) -> Vector:
+    """Return the direction that the rotation takes to +y."""
+    w, x, y, z = q
+    return 2.0 * (x * y + w * z), 1.0 - 2.0 * (x * x + z * z), 2.0 * (y * z - w * x)
+
+
+def back_z(q: Quaternion) -> Vector:
+    """Return the direction that the rotation takes to +z."""
+    w, x, y, z = q
+    return 2.0 * (x * z - w * y), 2.0 * (y * z + w * x), 1.0 - 2.0 * (x * x + y * y)
+
+
+def cross(u: Vector, v: Vector) -> Vector:
+    """Return the cross product."""
+    a, b, c = u
+    d, e, f = v
+    return b * f - c * e, c * d - a * f, a * e - b * d
+
+
+def dot(u: Vector, v: Vector) -> float:
+    """Return the scalar product."""
+    return u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
+
+
+def unit(v: Vector) -> Vector:
+    """Return the vector scaled to length 1."""
+    n = 1.0 / sqrt(v[0] * v[0] + v[1] * v[1] + v[2] * v[2])
+    return v[0] * n, v[1] * n, v[2] * n
+
+
+def alignment(u: Vector, v: Vector) -> int:
+    """Return 1 if two directions are equal, -1 if opposite, 0 otherwise."""
+    a, b, c = u
+    d, e, f = v
+    d_uv = a * d + b * e + c * f
+    if -0.9999999 < d_uv < 0.9999999:
+        return 0
+    p, q, r = b * f - c * e, c * d - a * f, a * e - b * d
+    if p * p + q * q + r * r > PARALLEL:
+        return 0
+    return 1 if d_uv > 0.0 else -1
+
+
+def perpendicular(u: Vector, v: Vector) -> bool:
+    """Return whether two directions are at a right angle."""
+    d = u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
+    return d * d < PARALLEL
+
+
+def euler(theta: float, phi: float, lam: float) -> Quaternion:
+    """Return Qiskit's ``u(theta, phi, lam)``: Rz(phi) Ry(theta) Rz(lam), radians."""
+    c, s = cos(theta / 2), sin(theta / 2)
+    plus, minus = (phi + lam) / 2, (phi - lam) / 2
+    return c * cos(plus), -s * sin(minus), s * cos(minus), c * sin(plus)
+
+
+def from_matrix(matrix: np.ndarray) -> Quaternion:
+    """Return the rotation that a 2x2 unitary makes, its phase dropped.
+
+    Raises:
+        ValueError: the matrix is not unitary.
+    """
+    a, b, c, d = (complex(value) for value in np.asarray(matrix).reshape(-1))
+    root = (a * d - b * c) ** 0.5
+    if not abs(abs(root) - 1.0) < 1e-6 or not abs(abs(a) ** 2 + abs(c) ** 2 - 1.0) < 1e-6:
+        raise ValueError("not a unitary matrix")
+    a, b, c, d = a / root, b / root, c / root, d / root
+    w, z = (a + d).real / 2, (d - a).imag / 2
+    x, y = -(b + c).imag / 2, (c - b).real / 2
+    n = 1.0 / sqrt(w * w + x * x + y * y + z * z)
+    return w * n, x * n, y * n, z * n
+
+
+def to_matrix(q: Quaternion) -> np.ndarray:
+    """Return the 2x2 matrix of determinant 1."""
+    w, x, y, z = q
+    return np.array([[w - 1j * z, -y - 1j * x], [y - 1j * x, w + 1j * z]])
+
+
+def to_euler(q: Quaternion) -> Vector:
+    """Return ``(theta, phi, lam)`` of the Qiskit ``u`` that makes this rotation, up to its phase."""
+    w, x, y, z = q
+    theta = 2.0 * atan2(hypot(x, y), hypot(w, z))
+    plus = atan2(z, w) if w * w + z * z > PARALLEL else 0.0
+    minus = atan2(-x, y) if x * x + y * y > PARALLEL else 0.0
+    return theta, plus + minus, plus - minus
+
+
+def turns(angle: float) -> float:
+    """Return an angle in radians as turns in [-0.5, 0.5]."""
+    value = angle / (2 * pi)
+    return value - round(value)

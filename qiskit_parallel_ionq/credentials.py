@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The API key and the URL it may be sent to: where they come from, and how they are kept from view."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values, find_dotenv
+
+from . import wire
+from .errors import CredentialsError
+
+TOKEN_VARIABLES = ("IONQ_API_KEY", "QISKIT_IONQ_API_TOKEN", "IONQ_API_TOKEN")
+URL_VARIABLES = ("IONQ_API_URL", "QISKIT_IONQ_API_URL")
+TARGET_VARIABLES = ("IONQ_TARGET",)
+
+
+class Secret:
+    """A key that does not show: not in ``repr``, ``str``, a format string or a pickle.
+
+    >>> key = Secret("k3y"); f"{key} {key!r}"
+    '*** Secret(***)'
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Return the key itself. Called where a request is signed, and nowhere else."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key is never pickled")
+
+
+@dataclass(frozen=True, slots=True)
+class Environment:
+    """Environment variables, and below them the nearest ``.env`` file at or above the working directory."""
+
+    variables: Mapping[str, str]
+    dotenv: Mapping[str, str | None]
+
+    @classmethod
+    def read(cls) -> Environment:
+        """Read both. ``os.environ`` is left as it is."""
+        path = find_dotenv(usecwd=True)
+        return cls(dict(os.environ), dotenv_values(path) if path else {})
+
+    def get(self, names: tuple[str, ...]) -> str | None:
+        """Return the first of the named variables that is set and not blank; the environment goes first."""
+        for source in (self.variables, self.dotenv):
+            for name in names:
+                value = (source.get(name) or "").strip()
+                if value:
+                    return value
+        return None
+
+
+def checked_url(url: str) -> str:
+    """Return a base URL without a trailing slash, with the API version.
+
+    Raises:
+        CredentialsError: it is no URL, carries credentials, or would send the key in the clear to
+            anything but this machine.
+
+    >>> checked_url("https://api.ionq.co")
+    'https://api.ionq.co/v0.4'
+    """
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise CredentialsError(f"the URL must begin with https:// and name a host, not {url!r}")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise CredentialsError("the URL must hold no user name, password, query or fragment")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise CredentialsError(
+            f"http:// would send the API key readable to {parts.hostname}; use https:// "
+            "(http:// is for this machine only). Nothing was sent."
+        )
+    path = parts.path.rstrip("/")
+    return f"{parts.scheme}://{parts.netloc}{path or '/' + wire.API_VERSION}"
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

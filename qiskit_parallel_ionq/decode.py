@@ -1,0 +1,390 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From what the service answered to counts, memory and probabilities over the classical bits.
+
+The service's outcomes are integers over the qubits on the wire, bit k = qubit k. A body is checked before it
+is believed; what is drawn comes from the circuit's own generator, whatever order the service's answer has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from reprlib import repr as _show
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from .encode import Readout
+from .errors import ResultIntegrityError
+
+_SUM_TOLERANCE = 1e-6
+_NEGATIVE_TOLERANCE = 1e-9
+_WORD = 62  # bits of the widest outcome kept in an int64; wider ones are Python integers in an object array
+_MANY, _SHARED = 1 << 12, 1 << 16  # distributions with more outcomes share the keys of the first 2^16
+_ALL_QUBITS = "output_all"
+
+_Ints = npt.NDArray[Any]
+_Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class RawResult:
+    """One circuit's result as the service gave it.
+
+    Attributes:
+        kind: the service's word for it. The body shows whether it is format v1 (decimal) or v2 (by register).
+        body: parsed JSON.
+    """
+
+    kind: Literal["probabilities", "histogram", "shots"]
+    body: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One circuit's result in Qiskit's terms. Hex keys ("0x3") over the classical bits, in ascending order.
+
+    Attributes:
+        shots: shots asked for.
+        counts: sum to exactly ``shots``; no zeros.
+        memory: one entry per shot, agreeing with ``counts``; None where not asked for.
+        probabilities: the distribution as the service gave it, exact on the ideal simulator; None where the
+            service gave counts or shots.
+    """
+
+    shots: int
+    counts: dict[str, int]
+    memory: list[str] | None
+    probabilities: dict[str, float] | None
+
+
+def decode(
+    raw: RawResult, readout: Readout, *, shots: int, rng: np.random.Generator, exact: bool, memory: bool
+) -> Outcome:
+    """Return counts, and memory where wanted, from a raw result.
+
+    Args:
+        raw: what the service answered. Keys of format v2 are read with bit 0 leftmost, the order of its shot
+            arrays; the service documents this only indirectly.
+        readout: where each classical bit is found; from ``encode_circuit`` or ``read_ionq_header``.
+        shots: shots asked for, >= 1.
+        rng: this circuit's own generator. The same state gives the same outcome whatever order the service's
+            keys came in, and the same counts with and without ``memory``.
+        exact: True: probabilities are an exact distribution, from which ``shots`` samples are drawn.
+            False: they are frequencies, and become counts by largest remainder, ties to the smaller outcome.
+        memory: whether an entry per shot is wanted. Where the service gave no shots, it is the counts in an
+            order drawn from ``rng``.
+
+    Raises:
+        ResultIntegrityError: the body is empty or malformed, a key is out of range or comes twice, a value is
+            not a finite number >= 0, probabilities sum further than 1e-6 from 1, or counts do not sum to
+            ``shots``. Smaller drift is renormalised silently; values down to -1e-9 are drift and count as 0.
+
+    >>> crossed = Readout(sources=(1, 0), num_qubits=2)  # classical bit 0 reads qubit 1
+    >>> raw = RawResult("probabilities", {"0": 0.5, "1": 0.5})
+    >>> decode(raw, crossed, shots=10, rng=np.random.default_rng(), exact=False, memory=False).counts
+    {'0x0': 5, '0x2': 5}
+    """
+    if raw.kind == "shots":
+        return _from_shots(_shot_outcomes(raw.body, readout), shots, memory)
+    outcomes, weights = _distribution(raw, readout)
+    if raw.kind == "histogram":
+        counts = _whole_counts(weights, shots)
+    elif exact:
+        counts = rng.multinomial(shots, weights / weights.sum())
+    else:
+        counts = largest_remainder(weights, shots)
+    keys = _hex(outcomes)
+    return Outcome(
+        shots=shots,
+        counts={keys[k]: int(counts[k]) for k in counts.nonzero()[0].tolist()},
+        memory=_shuffled(keys, counts, rng) if memory else None,
+        probabilities=dict(zip(keys, weights.tolist(), strict=True)) if raw.kind == "probabilities" else None,
+    )
+
+
+def largest_remainder(weights: npt.ArrayLike, total: int) -> npt.NDArray[np.int64]:
+    """Share ``total`` in proportion to ``weights``, in whole numbers that sum to it exactly.
+
+    Every share is within 1 of its exact value. Ties go to the earlier entry.
+
+    >>> largest_remainder([0.25, 0.25, 0.5], 10).tolist()
+    [3, 2, 5]
+    """
+    exact = np.asarray(weights, dtype=np.float64)
+    shares = exact * (total / exact.sum())
+    counts: npt.NDArray[np.int64] = np.floor(shares).astype(np.int64)
+    missing = total - int(counts.sum())
+    if missing:
+        counts[np.argsort(counts - shares, kind="stable")[:missing]] += 1
+    return counts
+
+
+# ── distributions ──
+
+
+def _distribution(raw: RawResult, readout: Readout) -> tuple[_Ints, _Floats]:
+    """Return the outcomes over classical bits, ascending and distinct, and the weight > 0 of each."""
+    if not isinstance(raw.body, dict) or not raw.body:
+        raise ResultIntegrityError(f"the service's {raw.kind} are {_show(raw.body)}, not a distribution")
+    if raw.kind in raw.body:
+        entries, sources, width = _register(raw, readout)
+        outcomes = _from_bit_strings(entries, _is_wide(width, sources))
+    else:
+        _require_final(readout, "one distribution over all qubits")
+        entries, sources, width = raw.body, readout.sources, readout.num_qubits
+        outcomes = _from_decimals(list(entries), _is_wide(width, sources))
+    weights = _checked_weights(entries, raw.kind)
+
+    # Ascending wire outcomes first, so that sums below do not depend on the order of the service's keys.
+    if not _ascends(outcomes):
+        order = np.argsort(outcomes, kind="stable")
+        outcomes, weights = outcomes[order], weights[order]
+        if not _ascends(outcomes):
+            twice = outcomes[1:][outcomes[1:] == outcomes[:-1]][0]
+            raise ResultIntegrityError(f"the service's {raw.kind} name the outcome {twice} twice")
+    _check_range(outcomes[-1], width)
+    if weights.min() <= 0:
+        present = weights > 0
+        outcomes, weights = outcomes[present], weights[present]
+
+    outcomes = _move_bits(outcomes, sources)
+    if not _ascends(outcomes):
+        outcomes, place = np.unique(outcomes, return_inverse=True)
+        weights = np.bincount(place.ravel(), weights=weights).astype(np.float64)
+    return outcomes, weights
+
+
+def _register(raw: RawResult, readout: Readout) -> tuple[dict[str, Any], tuple[int | None, ...], int]:
+    """Return the entries of the register that tells all classical bits, each bit's place in it, its width."""
+    registers = _member(raw.body[raw.kind], "registers")
+    labels = readout.labels or ()
+    names = {name for name, _ in labels}
+    sources: tuple[int | None, ...]
+    if len(names) == 1 and names <= registers.keys():
+        (name,) = names
+        sources = tuple(index for _, index in labels)
+        width = 1 + max(index for _, index in labels)
+    elif readout.final and _ALL_QUBITS in registers:
+        name, sources, width = _ALL_QUBITS, readout.sources, readout.num_qubits
+    else:
+        raise ResultIntegrityError(
+            f"the service gave {raw.kind} of the registers {sorted(registers)}, which do not tell the joint "
+            f"outcomes of {sorted(names) or [_ALL_QUBITS]}; the shots may"
+        )
+    return _member(registers, name), sources, width
+
+
+def _checked_weights(entries: dict[str, Any], kind: str) -> _Floats:
+    if not set(map(type, entries.values())) <= {int, float}:
+        key = next(key for key, value in entries.items() if type(value) not in {int, float})
+        raise ResultIntegrityError(f"the service's {kind} give {key!r} the value {_show(entries[key])}")
+    try:
+        weights = np.fromiter(entries.values(), np.float64, len(entries))
+    except OverflowError as error:
+        raise ResultIntegrityError(f"the service's {kind} hold a number beyond all bounds") from error
+    finite = np.isfinite(weights)
+    worst = int(weights.argmin()) if finite.all() else int(finite.argmin())
+    if not weights[worst] >= -_NEGATIVE_TOLERANCE or not finite[worst]:
+        raise ResultIntegrityError(
+            f"the service's {kind} give {list(entries)[worst]!r} the value {weights[worst]}"
+        )
+    total = float(weights.sum())
+    if kind == "probabilities" and not abs(total - 1) <= _SUM_TOLERANCE:
+        worst = int(weights.argmax())
+        raise ResultIntegrityError(
+            f"the service's probabilities sum to {total!r} over {len(entries)} outcomes; "
+            f"the largest is {weights[worst]} for {list(entries)[worst]!r}"
+        )
+    return weights.clip(min=0)
+
+
+def _whole_counts(weights: _Floats, shots: int) -> npt.NDArray[np.int64]:
+    total = float(weights.sum())
+    if total != shots or (weights % 1).any():
+        raise ResultIntegrityError(
+            f"the service's histogram sums to {total:.17g}, and {shots} shots were asked for"
+        )
+    return weights.astype(np.int64)
+
+
+def _from_decimals(keys: list[str], wide: bool) -> _Ints:
+    """Read outcomes of format v1."""
+    try:
+        text = ",".join(keys)
+        if "" in keys or text.encode("ascii").translate(None, b"0123456789,"):
+            raise ValueError("not a decimal number")
+        if wide:
+            return np.array([int(key) for key in keys], dtype=object)
+        outcomes = np.fromstring(
+            text, dtype=np.int64, sep=","
+        )  # far faster than int() on each; ends at 2^63 - 1
+        if len(outcomes) != len(keys):
+            raise ValueError("a comma in a key")
+    except (TypeError, ValueError) as error:
+        raise ResultIntegrityError(
+            f"the service's outcomes are not decimal numbers: {_show(keys)}"
+        ) from error
+    return outcomes
+
+
+def _from_bit_strings(entries: dict[str, Any], wide: bool) -> _Ints:
+    """Read outcomes of format v2: bit 0 leftmost."""
+    text = "".join(entries).encode("ascii", "replace")
+    if len(set(map(len, entries))) != 1 or not text or text.translate(None, b"01"):
+        raise ResultIntegrityError(
+            f"the service's outcomes are not bit strings of one length: {_show(entries)}"
+        )
+    return _pack(np.frombuffer(text, np.uint8).reshape(len(entries), -1) & np.uint8(1), wide)
+
+
+# ── shots ──
+
+
+def _shot_outcomes(body: Any, readout: Readout) -> _Ints:
+    """Return the outcome of each shot over the classical bits, in the service's order."""
+    if isinstance(body, dict):
+        return _shots_by_register(_member(body, "shots", list), readout)
+    if not isinstance(body, list) or not body or not set(map(type, body)) <= {int, str}:
+        raise ResultIntegrityError(f"the service's shots are {_show(body)}, not a list of outcomes")
+    _require_final(readout, "shots over all qubits")
+    keys = [shot if isinstance(shot, str) else str(shot) for shot in body]
+    outcomes = _from_decimals(keys, _is_wide(readout.num_qubits, readout.sources))
+    _check_range(outcomes.max(), readout.num_qubits)
+    return _move_bits(outcomes, readout.sources)
+
+
+def _shots_by_register(shots: list[Any], readout: Readout) -> _Ints:
+    # A shot that leaked was made again by the service: it is surplus.
+    kept = [_member(shot, "registers") for shot in shots if not _leaked(shot)]
+    reads: Sequence[tuple[str, int] | None]
+    if readout.labels is not None and kept and {name for name, _ in readout.labels} <= kept[0].keys():
+        reads = readout.labels
+    else:
+        _require_final(readout, "shots without the circuit's registers")
+        reads = [None if source is None else (_ALL_QUBITS, source) for source in readout.sources]
+    registers = {name: _bit_rows(kept, name) for name in {read[0] for read in reads if read}}
+    bits = np.zeros((len(kept), len(reads)), np.uint8)
+    for clbit, read in enumerate(reads):
+        if read is not None:
+            name, index = read
+            if index >= registers[name].shape[1]:
+                raise ResultIntegrityError(f"the service's register {name!r} has no bit {index}")
+            bits[:, clbit] = registers[name][:, index]
+    return _pack(bits, wide=False)
+
+
+def _bit_rows(shots: list[dict[str, Any]], name: str) -> npt.NDArray[np.uint8]:
+    """Return one register of all shots, a row per shot: element j of a row is bit j."""
+    rows: list[Any] = [shot.get(name) for shot in shots]
+    try:
+        if not set(map(type, rows)) <= {list} or len(set(map(len, rows))) != 1:
+            raise ValueError("not lists of one length")
+        bits = np.frombuffer(b"".join(map(bytes, rows)), np.uint8).reshape(len(rows), -1)
+        if bits.max(initial=0) > 1:
+            raise ValueError("a value above 1")
+    except (TypeError, ValueError) as error:
+        raise ResultIntegrityError(
+            f"the service's register {name!r} has the shots {_show(rows)}: {error}"
+        ) from error
+    return bits
+
+
+def _leaked(shot: Any) -> bool:
+    bits = shot.get("leakage_bits") if isinstance(shot, dict) else None
+    return any(bits) if isinstance(bits, list) else bool(bits)
+
+
+def _from_shots(outcomes: _Ints, shots: int, memory: bool) -> Outcome:
+    if len(outcomes) != shots:
+        raise ResultIntegrityError(f"the service gave {len(outcomes)} shots, and {shots} were asked for")
+    values, place, counts = np.unique(outcomes, return_inverse=True, return_counts=True)
+    keys = _hex(values)
+    return Outcome(
+        shots=shots,
+        counts=dict(zip(keys, counts.tolist(), strict=True)),
+        memory=[keys[k] for k in place.ravel().tolist()] if memory else None,
+        probabilities=None,
+    )
+
+
+def _shuffled(keys: list[str], counts: npt.NDArray[np.int64], rng: np.random.Generator) -> list[str]:
+    shots = np.repeat(np.arange(len(counts)), counts)
+    return [keys[k] for k in rng.permutation(shots).tolist()]
+
+
+# ── bits ──
+
+
+def _is_wide(width: int, sources: tuple[int | None, ...]) -> bool:
+    return max(width, len(sources)) > _WORD
+
+
+@lru_cache(maxsize=1024)
+def _moves(sources: tuple[int | None, ...]) -> tuple[tuple[int, int], ...]:
+    """Return (mask, shift) pairs: source bits that move equally far to their classical bits move at once."""
+    masks: dict[int, int] = {}
+    for clbit, source in enumerate(sources):
+        if source is not None:
+            masks[clbit - source] = masks.get(clbit - source, 0) | 1 << source
+    return tuple((mask, shift) for shift, mask in masks.items())
+
+
+def _move_bits(outcomes: _Ints, sources: tuple[int | None, ...]) -> _Ints:
+    """Return the classical bits of each outcome: bit k of the result is bit ``sources[k]``, or 0 for None."""
+    result = np.zeros_like(outcomes)
+    for mask, shift in _moves(sources):
+        bits = outcomes & mask
+        result |= bits << shift if shift >= 0 else bits >> -shift
+    return result
+
+
+def _pack(bits: npt.NDArray[np.uint8], wide: bool) -> _Ints:
+    """Return each row as an integer: column j is bit j."""
+    packed = np.packbits(bits, axis=1, bitorder="little")
+    if wide or bits.shape[1] > _WORD:
+        return np.array([int.from_bytes(row.tobytes(), "little") for row in packed], dtype=object)
+    words = np.zeros((len(bits), 8), np.uint8)
+    words[:, : packed.shape[1]] = packed
+    return words.view("<i8").ravel().astype(np.int64)
+
+
+def _hex(outcomes: _Ints) -> list[str]:
+    """Return Qiskit's keys. Wide distributions share theirs: many results then take a third of the memory."""
+    if len(outcomes) > _MANY and int(outcomes[-1]) < _SHARED:
+        return list(map(_shared_keys().__getitem__, outcomes.tolist()))
+    return list(map(hex, outcomes.tolist()))
+
+
+@lru_cache(maxsize=1)
+def _shared_keys() -> tuple[str, ...]:
+    return tuple(map(hex, range(_SHARED)))
+
+
+def _ascends(outcomes: _Ints) -> bool:
+    return bool((outcomes[1:] > outcomes[:-1]).all())
+
+
+# ── checks ──
+
+
+def _require_final(readout: Readout, given: str) -> None:
+    if not readout.final:
+        raise ResultIntegrityError(
+            f"the service gave {given}, where this circuit's mid-circuit measurements cannot be read. "
+            "The ideal simulator has no outcomes by register: run with a noise_model, or on a QPU"
+        )
+
+
+def _check_range(largest: Any, width: int) -> None:
+    if int(largest) >> width:
+        raise ResultIntegrityError(f"the service names the outcome {largest} on {width} qubits")
+
+
+def _member(body: Any, name: str, kind: type = dict) -> Any:
+    value = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(value, kind) or not value:
+        raise ResultIntegrityError(f"the service's result has no {name!r} where one belongs: {_show(body)}")
+    return value

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the simulator runs: gates as matrices, measurements, resets and branches over numbered qubits and bits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from .gates import Matrix
+
+ALL_QUBITS = "output_all"
+"""The register the service adds to every result: all qubits, read at the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """A unitary on ``targets``, applied where every qubit of ``controls`` is 1."""
+
+    matrix: Matrix
+    targets: tuple[int, ...]
+    controls: tuple[int, ...] = ()
+    virtual: bool = False
+
+    @property
+    def qubits(self) -> tuple[int, ...]:
+        """Controls first, then targets."""
+        return self.controls + self.targets
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Read ``qubit`` into classical ``bit``."""
+
+    qubit: int
+    bit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """Put ``qubit`` into state 0."""
+
+    qubit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """Run ``then`` where the classical ``bits``, first one least significant, read ``value``; else ``otherwise``."""
+
+    bits: tuple[int, ...]
+    value: int
+    then: tuple[Step, ...]
+    otherwise: tuple[Step, ...] = ()
+
+
+Step = Gate | Measure | Reset | Branch
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A circuit ready to run.
+
+    Attributes:
+        qubits: declared width.
+        steps: in order.
+        bits: number of classical bits.
+        registers: name -> column of each of its bits. Column k < qubits is qubit k read at the end, column
+            qubits + b is classical bit b, None is a bit nobody writes.
+    """
+
+    qubits: int
+    steps: tuple[Step, ...]
+    bits: int = 0
+    registers: tuple[tuple[str, tuple[int | None, ...]], ...] = ()
+
+    @property
+    def gate_counts(self) -> dict[str, int]:
+        """Gates on one qubit and on two or more, as the job's ``stats`` show them."""
+        gates = [step for step in flatten(self.steps) if isinstance(step, Gate)]
+        wide = sum(len(gate.qubits) > 1 for gate in gates)
+        return {"1q": len(gates) - wide, "2q": wide}
+
+
+def flatten(steps: Iterable[Step]) -> Iterator[Step]:
+    """Every step, those inside branches too."""
+    for step in steps:
+        yield step
+        if isinstance(step, Branch):
+            yield from flatten(step.then)
+            yield from flatten(step.otherwise)

@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Everything this package raises, in one tree.
+
+::
+
+    IonQError (QiskitError)
+    ├── OptionError (ValueError)            an option or argument that cannot be right
+    ├── CredentialsError                    no key, or a URL a key must not be sent to
+    ├── TargetError                         unknown, retired or unavailable target
+    ├── CircuitError (ValueError)           a circuit that cannot run: names circuit, gate, position
+    │   ├── CompileError (TranspilerError)  no way to native gates
+    │   └── EncodeError                     no way onto the wire
+    ├── ApiError                            the service answered, and the answer is no
+    │   ├── AuthenticationError             401: the key
+    │   ├── PermissionDeniedError           402, 403: the account
+    │   ├── NotFoundError                   404
+    │   └── RateLimitError                  429
+    ├── TransportError                      the service could not be reached, or did not answer in time
+    ├── SubmissionUnknownError              an answer was lost: the job may or may not exist
+    ├── ResultIntegrityError                an answer that cannot be true
+    └── JobError (qiskit.providers.JobError)
+        ├── CircuitFailedError              the service failed this circuit
+        ├── CircuitCancelledError           this circuit was cancelled
+        ├── ResultTimeoutError (JobTimeoutError, TimeoutError)
+        └── BatchError                      some circuits have no result; carries all that have
+
+Facts are attributes, so that a program need not parse prose.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from qiskit.exceptions import QiskitError
+from qiskit.providers import JobError as QiskitJobError
+from qiskit.providers import JobTimeoutError
+from qiskit.transpiler import TranspilerError
+
+
+class IonQError(QiskitError):
+    """Base of everything raised here."""
+
+    def __str__(self) -> str:
+        return str(self.message)  # Qiskit's own shows the repr, which hides line breaks
+
+
+class OptionError(IonQError, ValueError):
+    """An option or argument is unknown, of the wrong type or out of range. Nothing was sent."""
+
+
+class CredentialsError(IonQError):
+    """There is no usable API key, or the URL is one that a key must not be sent to."""
+
+
+class TargetError(IonQError):
+    """The target does not exist, is retired or is not available now."""
+
+
+class CircuitError(IonQError, ValueError):
+    """A circuit that cannot run. The message names the circuit, the gate and its position."""
+
+
+class CompileError(CircuitError, TranspilerError):
+    """A circuit that cannot be brought to the gates of its target."""
+
+
+class EncodeError(CircuitError):
+    """A circuit that the wire format cannot say."""
+
+
+class ApiError(IonQError):
+    """The service refused a request.
+
+    Attributes:
+        status: HTTP status code.
+        method: HTTP method.
+        path: path below the base URL.
+        detail: what the service said (at most 500 characters).
+        request_id: the service's id for this exchange, if it gave one.
+        retry_after: the ``Retry-After`` header as it came, if there was one.
+    """
+
+    retry_after: str | None = None
+
+    def __init__(
+        self, status: int, *, method: str, path: str, detail: str = "", request_id: str | None = None
+    ) -> None:
+        self.status = status
+        self.method = method
+        self.path = path
+        self.detail = detail
+        self.request_id = request_id
+        trace = f" (request id {request_id})" if request_id else ""
+        super().__init__(
+            f"{method} {path} was answered {status}: {detail or 'no reason given'}{trace}.{self._advice()}"
+        )
+
+    def _advice(self) -> str:
+        return ""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_api_error, (
+            type(self),
+            self.status,
+            self.method,
+            self.path,
+            self.detail,
+            self.request_id,
+        )
+
+
+def _rebuild_api_error(
+    kind: type[ApiError], status: int, method: str, path: str, detail: str, request_id: str | None
+) -> ApiError:
+    return kind(status, method=method, path=path, detail=detail, request_id=request_id)
+
+
+class AuthenticationError(ApiError):
+    """401: the key is missing, wrong or revoked."""
+
+    def _advice(self) -> str:
+        return " Check the API key (IONQ_API_KEY, or the token argument); nothing more was sent with it."
+
+
+class PermissionDeniedError(ApiError):
+    """402 or 403: the account may not do this."""
+
+    def _advice(self) -> str:
+        return " The key is valid, but its project may not do this; submission stopped."
+
+
+class NotFoundError(ApiError):
+    """404: no such job, result or target for this key."""
+
+
+class RateLimitError(ApiError):
+    """429: too many requests."""
+
+    def _advice(self) -> str:
+        return " Use fewer max_workers, or pack with circuits_per_job."
+
+
+def api_error(
+    status: int, *, method: str, path: str, detail: str = "", request_id: str | None = None
+) -> ApiError:
+    """Return the error class that belongs to an HTTP status."""
+    kinds: Mapping[int, type[ApiError]] = {
+        401: AuthenticationError,
+        402: PermissionDeniedError,
+        403: PermissionDeniedError,
+        404: NotFoundError,
+        429: RateLimitError,
+    }
+    return kinds.get(status, ApiError)(status, method=method, path=path, detail=detail, request_id=request_id)
+
+
+class TransportError(IonQError):
+    """No usable answer: the network failed, or time ran out.
+
+    Attributes:
+        sent: whether a byte of the request had left. When False the service cannot have acted on it.
+    """
+
+    def __init__(self, message: str, *, sent: bool) -> None:
+        self.sent = sent
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_transport_error, (self.message, self.sent)
+
+
+def _rebuild_transport_error(message: str, sent: bool) -> TransportError:
+    return TransportError(message, sent=sent)
+
+
+class SubmissionUnknownError(IonQError):
+    """The answer to a submission was lost, and the job could be neither found nor proven absent.
+
+    Attributes:
+        token: the value of ``metadata["qpi"]`` that the job carries, if it exists.
+    """
+
+    def __init__(self, message: str, *, token: str) -> None:
+        self.token = token
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_unknown_error, (self.message, self.token)
+
+
+def _rebuild_unknown_error(message: str, token: str) -> SubmissionUnknownError:
+    return SubmissionUnknownError(message, token=token)
+
+
+class ResultIntegrityError(IonQError):
+    """A result that cannot be true: probabilities that do not sum to 1, keys out of range, wrong lengths."""
+
+
+class JobError(IonQError, QiskitJobError):
+    """A job, or one circuit of it, has no result."""
+
+
+class CircuitFailedError(JobError):
+    """The service accepted this circuit and then failed it.
+
+    Attributes:
+        code: the service's failure code, such as ``"CompilationError"``.
+        job_id: the IonQ job that failed.
+    """
+
+    def __init__(self, message: str, *, code: str | None = None, job_id: str | None = None) -> None:
+        self.code = code
+        self.job_id = job_id
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_circuit_failed, (self.message, self.code, self.job_id)
+
+
+def _rebuild_circuit_failed(message: str, code: str | None, job_id: str | None) -> CircuitFailedError:
+    return CircuitFailedError(message, code=code, job_id=job_id)
+
+
+class CircuitCancelledError(JobError):
+    """This circuit was cancelled before it had a result."""
+
+
+class ResultTimeoutError(JobError, JobTimeoutError, TimeoutError):
+    """Time ran out while waiting. Nothing was cancelled: the job goes on, and can be asked again."""
+
+
+class BatchError(JobError):
+    """Some circuits have no result.
+
+    Attributes:
+        failures: circuit index -> the reason, in ascending order.
+        result: a Qiskit ``Result`` with all N entries; those in ``failures`` have ``success=False``.
+        job_id: the composite job.
+    """
+
+    def __init__(
+        self, failures: Mapping[int, Exception], *, total: int, job_id: str, result: Any = None
+    ) -> None:
+        self.failures = dict(sorted(failures.items()))
+        self.total = total
+        self.job_id = job_id
+        self.result = result
+        super().__init__(_batch_message(self.failures, total, job_id))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_batch_error, (self.failures, self.total, self.job_id, self.result)
+
+
+def _rebuild_batch_error(
+    failures: Mapping[int, Exception], total: int, job_id: str, result: Any
+) -> BatchError:
+    return BatchError(failures, total=total, job_id=job_id, result=result)
+
+
+def _batch_message(failures: Mapping[int, Exception], total: int, job_id: str) -> str:
+    """Return counts by reason, the first five distinct reasons spelled out once each."""
+    reasons = Counter(str(error) for error in failures.values())
+    first = {str(error): index for index, error in reversed(failures.items())}
+    lines = [f"{len(failures)} of {total} circuits of job {job_id} have no result:"]
+    for reason, count in reasons.most_common(5):
+        where = f"circuit {first[reason]}" if count == 1 else f"{count} circuits, first {first[reason]}"
+        lines.append(f"  {where}: {reason}")
+    if len(reasons) > 5:
+        lines.append(f"  … and {len(reasons) - 5} more reasons in .failures")
+    lines.append("The others are in .result, and job.result(partial=True) returns them.")
+    return "\n".join(lines)

@@ -1,0 +1,242 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composite job: many IonQ jobs seen as one Qiskit job."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from qiskit.providers import JobStatus, JobV1
+from qiskit.result import Result
+from qiskit.result.models import ExperimentResult
+from qiskit.result.postprocess import format_counts_memory
+
+from .batch import Batch, Progress
+from .conductor import Conductor
+from .errors import BatchError, JobError, OptionError, ResultTimeoutError
+from .merge import composite_status, experiment, merge
+
+if TYPE_CHECKING:
+    from .backend import ParallelIonQBackend
+
+
+class ParallelIonQJob(JobV1):
+    """Circuits under way, in input order. Made by ``backend.run``.
+
+    Everything but `result`, `wait` and `as_completed` answers from memory, at once, and does not raise
+    for a circuit that failed.
+
+    >>> from qiskit import QuantumCircuit
+    >>> from qiskit_parallel_ionq import ParallelIonQProvider
+    >>> bell = QuantumCircuit(2, 2); _ = bell.h(0); _ = bell.cx(0, 1); bell.measure([0, 1], [0, 1])
+    >>> with ParallelIonQProvider.local(seed=7) as provider:
+    ...     job = provider.get_backend("ionq_parallel").run([bell] * 3, shots=100)
+    ...     [sum(counts.values()) for counts in job.result().get_counts()]
+    [100, 100, 100]
+    """
+
+    def __init__(
+        self,
+        backend: ParallelIonQBackend,
+        batch: Batch,
+        conductor: Conductor,
+        *,
+        headers: list[dict[str, Any]],
+        shots: tuple[int, ...],
+        progress: bool = False,
+    ) -> None:
+        super().__init__(backend, batch.run)
+        self._batch = batch
+        self._conductor = conductor
+        self._headers = headers
+        self._shots = shots
+        self._shows_progress = progress
+        self._result: Result | None = None
+
+    def __repr__(self) -> str:
+        at = self.progress()
+        return f"<ParallelIonQJob {self.job_id()}: {at.finished} of {at.total} circuits finished, {at.failed} failed>"
+
+    def __len__(self) -> int:
+        return self._batch.total
+
+    def submit(self) -> NoReturn:
+        """Refuse: ``backend.run`` has submitted it already.
+
+        Raises:
+            JobError: always.
+        """
+        raise JobError("this job was submitted by backend.run; run the circuits again for a new one")
+
+    def status(self) -> JobStatus:
+        """Return the status of the whole: final only once every circuit's is."""
+        return composite_status(self._batch.phases())
+
+    def progress(self) -> Progress:
+        """Return how many circuits are waiting, queued, running, done, failed and cancelled."""
+        return self._batch.progress()
+
+    def job_ids(self) -> list[str | None]:
+        """Return the IonQ job of each circuit, in input order; None where there is none (yet).
+
+        Circuits that share a job (``circuits_per_job``) have the same id.
+        """
+        return [self._batch.job_id(index) for index in range(self._batch.total)]
+
+    def errors(self) -> dict[int, Exception]:
+        """Return why circuits have no result: index -> reason, in ascending order. Empty is good."""
+        return dict(sorted(self._batch.errors.items()))
+
+    def error_message(self) -> str | None:
+        """Return the reasons as text, or None if there are none."""
+        failures = self.errors()
+        return str(BatchError(failures, total=len(self), job_id=self.job_id())) if failures else None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until every circuit's state is final; return False when ``timeout`` seconds pass first."""
+        if self._shows_progress:
+            from .display import progress_bar
+
+            with progress_bar(self._batch):
+                return self._batch.wait_for(lambda: self._batch.is_over, timeout)
+        return self._batch.wait_for(lambda: self._batch.is_over, timeout)
+
+    def wait_for_final_state(self, timeout: float | None = None, wait: float = 5, callback: Any = None) -> None:
+        """Block until the status is final, as Qiskit's own; ``callback`` is called at least every ``wait`` seconds.
+
+        Raises:
+            ResultTimeoutError: ``timeout`` seconds passed first.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self._batch.is_over:
+            left = wait if deadline is None else min(wait, deadline - time.monotonic())
+            if left <= 0:
+                raise self._too_late(timeout)
+            if not self._batch.wait_for(lambda: self._batch.is_over, left) and callback:
+                callback(self.job_id(), self.status(), self)
+
+    def result(self, timeout: float | None = None, *, partial: bool = False) -> Result:
+        """Wait for all circuits and return one ``Result`` with N entries in input order.
+
+        Asking again gives the same answer.
+
+        Args:
+            timeout: seconds to wait at the most.
+            partial: return what there is instead of raising: entries without a result have
+                ``success=False`` and say why in ``status``. With a timeout that passes, circuits still
+                under way are such entries.
+
+        Raises:
+            BatchError: some circuits have no result; those that have are in its ``result``.
+            ResultTimeoutError: ``timeout`` seconds passed first. Nothing was cancelled.
+        """
+        if self._result is None:
+            if self.wait(timeout):
+                self._result = self._merged()
+            elif partial:
+                return self._merged()
+            else:
+                raise self._too_late(timeout)
+        failures = self.errors()
+        if failures and not partial:
+            raise BatchError(failures, total=len(self), job_id=self.job_id(), result=self._result)
+        return self._result
+
+    def as_completed(self, timeout: float | None = None) -> Iterator[tuple[int, ExperimentResult]]:
+        """Yield ``(index, experiment)`` as circuits finish, failed ones too (``success=False``).
+
+        Raises:
+            ResultTimeoutError: ``timeout`` seconds passed before all were finished.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        batch = self._batch
+        for position in range(batch.total):
+            left = None if deadline is None else deadline - time.monotonic()
+            if not batch.wait_for(lambda: len(batch.finished) > position, left):  # noqa: B023 - called at once
+                raise self._too_late(timeout)
+            index = batch.finished[position]
+            yield index, self._experiment(index)
+
+    def cancel(self, *, include_running: bool | None = None) -> bool:
+        """Cancel every circuit that has no result yet, in as few requests as possible.
+
+        What was not sent is not sent. Jobs are looked at first, so that one which has just completed
+        keeps its paid result.
+
+        Args:
+            include_running: whether jobs that already run are cancelled too; a machine may bill them in
+                part. None: on the simulator yes, on a machine no.
+
+        Returns:
+            Whether there was anything left to cancel.
+        """
+        if self._batch.is_over:
+            return False
+        if include_running is None:
+            include_running = self.backend().simulator
+        self._conductor.cancel(self._batch, include_running=include_running)
+        return True
+
+    def get_counts(self, circuit: int | None = None) -> Any:
+        """Return the counts of one circuit by its index, or of all; as ``result().get_counts()``."""
+        return self.result().get_counts(circuit)
+
+    def get_memory(self, circuit: int = 0) -> list[str]:
+        """Return every shot of one circuit, in order, as bit strings. Needs ``memory=True``."""
+        return self.result().get_memory(circuit)  # type: ignore[no-any-return]
+
+    def get_probabilities(self, circuit: int | None = None) -> Any:
+        """Return the distribution as the service gave it: exact on the ideal simulator.
+
+        Args:
+            circuit: index of a circuit; None: all, or the one there is.
+
+        Returns:
+            Bit string -> probability, registers apart by blanks, as counts are; a list of such for several.
+        """
+        entries = self.result().results
+        if circuit is not None:
+            if not isinstance(circuit, int) or not -len(entries) <= circuit < len(entries):
+                raise OptionError(f"circuit must be an index below {len(entries)}, not {circuit!r}")
+            return _spelled_out(entries[circuit])
+        spelled = [_spelled_out(entry) for entry in entries]
+        return spelled[0] if len(spelled) == 1 else spelled
+
+    def _merged(self) -> Result:
+        backend = self.backend()
+        return merge(
+            [self._experiment(index) for index in range(len(self))],
+            backend_name=backend.name,
+            backend_version=backend.backend_version,
+            job_id=self.job_id(),
+        )
+
+    def _experiment(self, index: int) -> ExperimentResult:
+        batch = self._batch
+        error = batch.errors.get(index)
+        if error is None and index not in batch.outcomes:
+            error = ResultTimeoutError(f"circuit {index} is still {batch.phase(index).value}")
+        return experiment(
+            self._headers[index],
+            shots=self._shots[index],
+            outcome=batch.outcomes.get(index),
+            error=error,
+            seed=batch.seed,
+            job_id=batch.job_id(index),
+        )
+
+    def _too_late(self, timeout: float | None) -> ResultTimeoutError:
+        at = self.progress()
+        return ResultTimeoutError(
+            f"job {self.job_id()} was not finished after {timeout} s: {at.finished} of {at.total} circuits are, "
+            f"{at.running} run, {at.queued} are queued, {at.waiting} wait here. Nothing was cancelled; "
+            "ask again, take what there is with result(partial=True, timeout=0), or cancel()"
+        )
+
+
+def _spelled_out(entry: ExperimentResult) -> dict[str, float]:
+    probabilities = getattr(entry.data, "probabilities", None)
+    if probabilities is None:
+        raise JobError(f"circuit {entry.header['name']!r} has no probabilities: {entry.status}")
+    return {format_counts_memory(key, entry.header): value for key, value in probabilities.items()}

@@ -1,0 +1,371 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The life of one submission, as a table: everything that affects its state lives in this file.
+
+A submission is one IonQ job, carrying one circuit or a pack. ``step`` is pure; a pair of phase and event
+that the table does not list raises and changes nothing.
+
+::
+
+    WAITING ─Sent─▶ SENDING ─Accepted─▶ QUEUED ⇄ RUNNING ─Seen(completed)─▶ FETCHING ─Fetched─▶ DONE
+       ▲               ├─HeldBack──▶ WAITING                 BetPlaced ────▶ FETCHING ─BetLost─▶ QUEUED
+       │               ├─Refused───▶ FAILED
+       │               └─Lost──────▶ UNKNOWN ─Found─▶ QUEUED
+       └──────────────────Absent────────┘   └─Unresolved─▶ FAILED
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import Any
+
+from qiskit.providers import JobStatus
+
+from .errors import CircuitCancelledError, CircuitFailedError
+from .wire import JobRecord, JobState
+
+
+class Phase(Enum):
+    """Where a submission stands."""
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    QUEUED = "queued"
+    RUNNING = "running"
+    FETCHING = "fetching"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing can follow."""
+        return self in FINAL
+
+    @property
+    def is_in_service(self) -> bool:
+        """Whether the service has the job and has not finished it, as far as is known."""
+        return self in (Phase.QUEUED, Phase.RUNNING)
+
+
+FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELLED})
+
+QISKIT_STATUS = {
+    Phase.WAITING: JobStatus.INITIALIZING,
+    Phase.SENDING: JobStatus.INITIALIZING,
+    Phase.UNKNOWN: JobStatus.INITIALIZING,
+    Phase.QUEUED: JobStatus.QUEUED,
+    Phase.RUNNING: JobStatus.RUNNING,
+    Phase.FETCHING: JobStatus.RUNNING,
+    Phase.DONE: JobStatus.DONE,
+    Phase.FAILED: JobStatus.ERROR,
+    Phase.CANCELLED: JobStatus.CANCELLED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """One IonQ job on its way. Times are seconds on the conductor's monotonic clock."""
+
+    phase: Phase = Phase.WAITING
+    posts: int = 0
+    """Requests that may have reached the service."""
+    sent_at: float | None = None
+    accepted_at: float | None = None
+    seen_at: float | None = None
+    ended_at: float | None = None
+    job_id: str | None = None
+    record: JobRecord | None = None
+    is_bet: bool = False
+    """Whether the result is being asked for before the job was seen to be complete."""
+    cancel_asked: bool = False
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The submission was handed to a worker."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The service has it, under this id."""
+
+    job_id: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """The service does not have it, and may be asked again later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """The service does not want it, now or ever; or there is no more sense in asking."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The answer was lost; the service may have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A job with this submission's token was found in the service."""
+
+    record: JobRecord
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """The service was proven not to have it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unresolved:
+    """It could be neither found nor proven absent."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """The service said how the job stands."""
+
+    record: JobRecord
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class BetPlaced:
+    """The result is asked for at the forecast moment, unseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class BetLost:
+    """The result was not there yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """The result is here."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class FetchFailed:
+    """The result cannot be had."""
+
+    error: Exception
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Vanished:
+    """The service no longer knows the job."""
+
+    error: Exception
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CancelAsked:
+    """The user wants no result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """Nothing more may be sent for this run."""
+
+    error: Exception
+
+
+Event = (
+    Sent | Accepted | HeldBack | Refused | Lost | Found | Absent | Unresolved | Seen | BetPlaced | BetLost
+    | Fetched | FetchFailed | Vanished | CancelAsked | Stopped
+)  # fmt: skip
+
+
+class Command(Enum):
+    """What is to be done next about a submission."""
+
+    SUBMIT = "submit"
+    RECONCILE = "reconcile"
+    WATCH = "watch"
+    FETCH = "fetch"
+    LOOK_AND_CANCEL = "look and cancel"
+    CANCEL = "cancel"
+
+
+class IllegalTransition(RuntimeError):  # noqa: N818 - it is a bug of ours, never a user's error
+    """An event that cannot happen in this phase."""
+
+
+Handler = Callable[[Submission, Any], tuple[Submission, tuple[Command, ...]]]
+
+
+def step(submission: Submission, event: Event) -> tuple[Submission, tuple[Command, ...]]:
+    """Advance one submission.
+
+    Raises:
+        IllegalTransition: the table does not list this event in this phase.
+
+    >>> sent, _ = step(Submission(), Sent(at=1.0))
+    >>> queued, commands = step(sent, Accepted("j1", at=1.2))
+    >>> queued.phase, commands
+    (<Phase.QUEUED: 'queued'>, (<Command.WATCH: 'watch'>,))
+    """
+    handler = TABLE[submission.phase].get(type(event))
+    if handler is None:
+        raise IllegalTransition(f"{type(event).__name__} in phase {submission.phase.name}")
+    return handler(submission, event)
+
+
+def failure_of(record: JobRecord) -> CircuitFailedError:
+    """Return the error that says why the service failed a job."""
+    reason = record.failure_message or "no reason given"
+    code = f"{record.failure_code}: " if record.failure_code else ""
+    return CircuitFailedError(
+        f"IonQ failed job {record.id}: {code}{reason}", code=record.failure_code, job_id=record.id
+    )
+
+
+def _sent(s: Submission, e: Sent) -> tuple[Submission, tuple[Command, ...]]:
+    return replace(s, phase=Phase.SENDING, sent_at=e.at), ()
+
+
+def _accepted(s: Submission, e: Accepted) -> tuple[Submission, tuple[Command, ...]]:
+    queued = replace(s, phase=Phase.QUEUED, posts=s.posts + 1, job_id=e.job_id, accepted_at=e.at)
+    return queued, (Command.LOOK_AND_CANCEL if s.cancel_asked else Command.WATCH,)
+
+
+def _held_back(s: Submission, _: HeldBack) -> tuple[Submission, tuple[Command, ...]]:
+    if s.cancel_asked:
+        return _cancelled(s)
+    return replace(s, phase=Phase.WAITING), (Command.SUBMIT,)
+
+
+def _failed(s: Submission, e: Refused | Unresolved | Stopped) -> tuple[Submission, tuple[Command, ...]]:
+    return replace(s, phase=Phase.FAILED, error=e.error), ()
+
+
+def _lost(s: Submission, _: Lost) -> tuple[Submission, tuple[Command, ...]]:
+    return replace(s, phase=Phase.UNKNOWN, posts=s.posts + 1), (Command.RECONCILE,)
+
+
+def _found(s: Submission, e: Found) -> tuple[Submission, tuple[Command, ...]]:
+    queued = replace(s, phase=Phase.QUEUED, job_id=e.record.id, accepted_at=e.at)
+    return _seen(queued, Seen(e.record, e.at))
+
+
+def _absent(s: Submission, _: Absent) -> tuple[Submission, tuple[Command, ...]]:
+    if s.cancel_asked:
+        return _cancelled(s)
+    return replace(s, phase=Phase.WAITING), (Command.SUBMIT,)
+
+
+def _seen(s: Submission, e: Seen) -> tuple[Submission, tuple[Command, ...]]:
+    seen = replace(s, record=e.record, seen_at=e.at)
+    match e.record.state:
+        case JobState.COMPLETED:
+            return replace(seen, phase=Phase.FETCHING, is_bet=False), (Command.FETCH,)
+        case JobState.FAILED if e.record.child_ids:
+            # Some circuits of a pack may have results although the pack failed.
+            return replace(seen, phase=Phase.FETCHING, is_bet=False), (Command.FETCH,)
+        case JobState.FAILED:
+            return replace(seen, phase=Phase.FAILED, error=failure_of(e.record), ended_at=e.at), ()
+        case JobState.CANCELED:
+            return _cancelled(seen)
+        case JobState.STARTED:
+            seen = replace(seen, phase=Phase.RUNNING)
+    return seen, (Command.CANCEL if s.cancel_asked else Command.WATCH,)
+
+
+def _bet_placed(s: Submission, _: BetPlaced) -> tuple[Submission, tuple[Command, ...]]:
+    return replace(s, phase=Phase.FETCHING, is_bet=True), (Command.FETCH,)
+
+
+def _bet_lost(s: Submission, _: BetLost) -> tuple[Submission, tuple[Command, ...]]:
+    back = replace(s, phase=Phase.QUEUED, is_bet=False)
+    return back, (Command.LOOK_AND_CANCEL if s.cancel_asked else Command.WATCH,)
+
+
+def _fetched(s: Submission, e: Fetched) -> tuple[Submission, tuple[Command, ...]]:
+    return replace(s, phase=Phase.DONE, ended_at=e.at), ()
+
+
+def _fetch_failed(s: Submission, e: FetchFailed | Vanished) -> tuple[Submission, tuple[Command, ...]]:
+    return replace(s, phase=Phase.FAILED, error=e.error, ended_at=e.at), ()
+
+
+def _cancelled(s: Submission) -> tuple[Submission, tuple[Command, ...]]:
+    where = f"job {s.job_id}" if s.job_id else "before it was sent"
+    return replace(s, phase=Phase.CANCELLED, error=CircuitCancelledError(f"cancelled ({where})")), ()
+
+
+def _cancel_waiting(s: Submission, _: CancelAsked) -> tuple[Submission, tuple[Command, ...]]:
+    return _cancelled(s)
+
+
+def _cancel_later(s: Submission, _: CancelAsked) -> tuple[Submission, tuple[Command, ...]]:
+    return replace(s, cancel_asked=True), ()
+
+
+def _cancel_in_service(s: Submission, _: CancelAsked) -> tuple[Submission, tuple[Command, ...]]:
+    # A fresh look first: cancelling a job that has just completed could hide a paid result.
+    return replace(s, cancel_asked=True), (Command.LOOK_AND_CANCEL,)
+
+
+def _unmoved(s: Submission, _: Event) -> tuple[Submission, tuple[Command, ...]]:
+    return s, ()
+
+
+_IN_SERVICE: dict[type, Handler] = {
+    Seen: _seen,
+    BetPlaced: _bet_placed,
+    Vanished: _fetch_failed,
+    CancelAsked: _cancel_in_service,
+    Stopped: _unmoved,
+}
+_ENDED: dict[type, Handler] = {CancelAsked: _unmoved, Stopped: _unmoved, Seen: _unmoved}
+
+TABLE: dict[Phase, dict[type, Handler]] = {
+    Phase.WAITING: {Sent: _sent, CancelAsked: _cancel_waiting, Stopped: _failed},
+    Phase.SENDING: {
+        Accepted: _accepted,
+        HeldBack: _held_back,
+        Refused: _failed,
+        Lost: _lost,
+        CancelAsked: _cancel_later,
+        Stopped: _unmoved,
+    },
+    Phase.UNKNOWN: {
+        Found: _found,
+        Absent: _absent,
+        Unresolved: _failed,
+        CancelAsked: _cancel_later,
+        Stopped: _unmoved,
+    },
+    Phase.QUEUED: _IN_SERVICE,
+    Phase.RUNNING: _IN_SERVICE,
+    Phase.FETCHING: {
+        Fetched: _fetched,
+        FetchFailed: _fetch_failed,
+        BetLost: _bet_lost,
+        Seen: _unmoved,
+        CancelAsked: _cancel_later,
+        Stopped: _unmoved,
+    },
+    Phase.DONE: _ENDED,
+    Phase.FAILED: _ENDED,
+    Phase.CANCELLED: _ENDED,
+}

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ordered outcomes -> one Qiskit ``Result``; phases of all circuits -> one Qiskit status. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from qiskit.providers import JobStatus
+from qiskit.result import Result
+from qiskit.result.models import ExperimentResult, ExperimentResultData
+
+from .decode import Outcome
+from .lifecycle import FINAL, Phase
+
+
+def composite_status(phases: Sequence[Phase]) -> JobStatus:
+    """Return the status of a run: final only when every circuit's is, and never moving back.
+
+    >>> composite_status([Phase.DONE, Phase.FAILED, Phase.QUEUED]).name
+    'RUNNING'
+    """
+    kinds = set(phases)
+    if kinds <= FINAL:
+        if Phase.FAILED in kinds:
+            return JobStatus.ERROR
+        return JobStatus.CANCELLED if Phase.CANCELLED in kinds else JobStatus.DONE
+    if kinds & (FINAL | {Phase.RUNNING, Phase.FETCHING}):
+        return JobStatus.RUNNING
+    return JobStatus.QUEUED if Phase.QUEUED in kinds else JobStatus.INITIALIZING
+
+
+def experiment(
+    header: Mapping[str, Any],
+    *,
+    shots: int,
+    outcome: Outcome | None = None,
+    error: Exception | None = None,
+    seed: int | None = None,
+    job_id: str | None = None,
+) -> ExperimentResult:
+    """Return the entry of one circuit.
+
+    Args:
+        header: the circuit's experiment header.
+        shots: shots asked for.
+        outcome: its result; None where there is none, as after a dry run.
+        error: why there is none.
+        seed: the seed of the run.
+        job_id: the IonQ job that carried it.
+    """
+    data: dict[str, Any] = {}
+    if outcome is not None:
+        data["counts"] = outcome.counts
+        if outcome.memory is not None:
+            data["memory"] = outcome.memory
+        if outcome.probabilities is not None:
+            data["probabilities"] = outcome.probabilities
+    return ExperimentResult(
+        shots=shots,
+        success=error is None,
+        data=ExperimentResultData(**data),
+        status="DONE" if error is None else f"{type(error).__name__}: {error}",
+        seed=seed,
+        header={**header, "ionq_job_id": job_id},
+    )
+
+
+def merge(
+    experiments: Sequence[ExperimentResult], *, backend_name: str, backend_version: str, job_id: str
+) -> Result:
+    """Return one ``Result`` whose entry *i* is circuit *i*."""
+    good = sum(entry.success for entry in experiments)
+    return Result(
+        backend_name=backend_name,
+        backend_version=backend_version,
+        job_id=job_id,
+        success=good == len(experiments),
+        results=list(experiments),
+        status="COMPLETED" if good == len(experiments) else f"{good} of {len(experiments)} circuits have a result",
+    )

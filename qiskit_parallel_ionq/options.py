@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run may be told: named, validated, frozen. An unknown name is an error, never swallowed."""
+
+from __future__ import annotations
+
+import difflib
+import numbers
+import operator
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, get_args
+
+from . import wire
+from .errors import OptionError
+
+OnUnknown = Literal["reconcile", "never", "resubmit"]
+MAX_WORKERS_LIMIT = 64
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Everything ``backend.run`` may be told. Names shared with qiskit-ionq mean what they mean there.
+
+    >>> RunOptions().update(shots=200).shots
+    200
+    >>> RunOptions().update(shot=5)
+    Traceback (most recent call last):
+    qiskit_parallel_ionq.errors.OptionError: unknown option 'shot': did you mean 'shots'?
+    """
+
+    shots: int | tuple[int, ...] = 1024
+    """Shots per circuit, 1 to 1,000,000; or one number for each circuit."""
+    memory: bool = False
+    """Whether every shot is wanted, in order, and not only their counts."""
+    seed_simulator: int | None = None
+    """Seed of what is sampled here: the counts of the ideal simulator, which has no shots of its own."""
+    sampler_seed: int | None = None
+    """Seed of the service's noisy simulator, 1 to 2**31 - 1; also ``seed_simulator`` where that is not given."""
+    noise_model: str | None = None
+    """Noise model of the simulator, such as ``"forte-1"``; None or ``"ideal"``: exact."""
+    error_mitigation: Any = None
+    """``{"debiasing": bool, "symmetry_verification": bool}``, or qiskit-ionq's ``ErrorMitigation``."""
+    job_settings: Mapping[str, Any] | None = None
+    """The ``settings`` member of the job, passed as it is."""
+    extra_query_params: Mapping[str, Any] = field(default_factory=dict)
+    """Further members of the request body."""
+    extra_metadata: Mapping[str, str] = field(default_factory=dict)
+    """Further entries of the job's metadata."""
+    name: str | None = None
+    """Name of the IonQ jobs; None: the circuit's own name."""
+    session_id: str | None = None
+    """The IonQ session that the jobs belong to."""
+    dry_run: bool = False
+    """Whether the service shall compile and price, and not run."""
+    max_workers: int = 10
+    """How many requests may be under way at once, and so the number of connections, 1 to 64."""
+    use_parallel: bool = True
+    """False: one circuit after the other, each awaited before the next is sent (for comparison)."""
+    circuits_per_job: int = 1
+    """How many circuits share one IonQ job, 1 to 5,000."""
+    optimization_level: int | None = 1
+    """Level at which circuits that are not native are compiled, 0 to 3; None: refuse to compile."""
+    on_unknown: OnUnknown = "reconcile"
+    """After a lost answer: ``"reconcile"`` looks for the job and sends again only once it is proven absent;
+    ``"never"`` never sends again; ``"resubmit"`` sends again at once and accepts duplicates (simulator only)."""
+    progress: bool = False
+    """Whether to show a progress bar on a terminal or in a notebook."""
+
+    def update(self, **changes: Any) -> RunOptions:
+        """Return a copy with some options changed. None means: as it was, where None is not a value itself.
+
+        Raises:
+            OptionError: a name is unknown, or a value is of the wrong type or out of range.
+        """
+        for name in changes:
+            if name not in OPTION_NAMES:
+                raise OptionError(_unknown(name))
+        given = {
+            name: _CHECKS[name](name, value)
+            for name, value in changes.items()
+            if value is not None or name in _NONE_IS_A_VALUE
+        }
+        return replace(self, **given)
+
+    def check_target(self, target: str) -> None:
+        """Refuse what a target cannot do.
+
+        Raises:
+            OptionError: a noise model or resubmission on a machine that costs money, and the like.
+        """
+        if wire.is_qpu(target):
+            if self.noise_model not in (None, "ideal"):
+                raise OptionError(
+                    f"noise_model={self.noise_model!r} is for the simulator; the target is {target}"
+                )
+            if self.on_unknown == "resubmit":
+                raise OptionError(
+                    f"on_unknown='resubmit' may buy a circuit twice and is refused on {target}; "
+                    "use 'reconcile' or 'never'"
+                )
+        debiasing = (self.settings().get("error_mitigation") or {}).get("debiasing")
+        if debiasing and min(self.each_shots(1)) < 500:
+            raise OptionError("debiasing needs at least 500 shots")
+
+    def each_shots(self, count: int) -> tuple[int, ...]:
+        """Return the shots of each of ``count`` circuits.
+
+        Raises:
+            OptionError: a list of shots of another length was given.
+        """
+        if isinstance(self.shots, int):
+            return (self.shots,) * count
+        if len(self.shots) != count and count != 1:
+            raise OptionError(f"shots lists {len(self.shots)} numbers for {count} circuits")
+        return self.shots
+
+    @property
+    def is_ideal(self) -> bool:
+        """Whether the simulator, if that is the target, gives an exact distribution."""
+        return self.noise_model in (None, "ideal")
+
+    def noise(self, target: str) -> dict[str, Any] | None:
+        """Return the ``noise`` member of a job, or None where there is none."""
+        if wire.is_qpu(target):
+            return None
+        model: dict[str, Any] = {"model": self.noise_model or "ideal"}
+        if self.sampler_seed is not None:
+            model["seed"] = self.sampler_seed
+        return model
+
+    def settings(self) -> dict[str, Any]:
+        """Return the ``settings`` member of a job."""
+        settings = dict(self.job_settings or {})
+        mitigation = getattr(self.error_mitigation, "value", self.error_mitigation)
+        if mitigation is not None:
+            settings["error_mitigation"] = {**(settings.get("error_mitigation") or {}), **mitigation}
+        return settings
+
+
+OPTION_NAMES = tuple(f.name for f in fields(RunOptions))
+_NONE_IS_A_VALUE = {
+    "seed_simulator", "sampler_seed", "noise_model", "error_mitigation", "job_settings", "name", "session_id",
+    "optimization_level",
+}  # fmt: skip
+
+
+def _unknown(name: str) -> str:
+    near = difflib.get_close_matches(name, OPTION_NAMES, n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]!r}?" if near else f"the options are {', '.join(OPTION_NAMES)}"
+    return f"unknown option {name!r}: {hint}"
+
+
+def _integer(name: str, value: Any, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise OptionError(f"{name} must be an integer, not {value!r} ({type(value).__name__})")
+    number = operator.index(value)
+    if not low <= number <= high:
+        raise OptionError(f"{name} must be between {low:,} and {high:,}, not {number:,}")
+    return number
+
+
+def _whole(low: int, high: int) -> Any:
+    return lambda name, value: None if value is None else _integer(name, value, low, high)
+
+
+def _shots(name: str, value: Any) -> int | tuple[int, ...]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return tuple(_integer(f"{name}[{i}]", v, 1, wire.MAX_SHOTS) for i, v in enumerate(value))
+    if getattr(value, "ndim", 0) == 1:
+        return _shots(name, value.tolist())
+    return _integer(name, value, 1, wire.MAX_SHOTS)
+
+
+def _flag(name: str, value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if type(value).__name__ in ("bool", "bool_"):  # numpy's
+        return bool(value)
+    raise OptionError(f"{name} must be True or False, not {value!r}")
+
+
+def _text(name: str, value: Any) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise OptionError(f"{name} must be text, not {value!r}")
+    return value
+
+
+def _mapping(name: str, value: Any) -> dict[str, Any] | None:
+    if value is not None and not isinstance(value, Mapping):
+        raise OptionError(f"{name} must be a mapping, not {value!r}")
+    return None if value is None else dict(value)
+
+
+def _metadata(name: str, value: Any) -> dict[str, str]:
+    entries = _mapping(name, value) or {}
+    for key in entries:
+        if key in (wire.TOKEN_KEY, wire.CHECK_KEY, wire.HEADER_KEY):
+            raise OptionError(f"{name}[{key!r}] is set by this package and may not be given")
+    return {str(key): str(entry) for key, entry in entries.items()}
+
+
+_BODY_MEMBERS = ("type", "backend", "input", "shots", "metadata")
+
+
+def _body_members(name: str, value: Any) -> dict[str, Any]:
+    members = _mapping(name, value) or {}
+    for key in members:
+        if key in _BODY_MEMBERS:
+            raise OptionError(f"{name}[{key!r}] would overwrite what the job is; use the option of that name")
+    return members
+
+
+def _noise_model(name: str, value: Any) -> str | None:
+    if value is None:
+        return None
+    model = str(_text(name, value)).removeprefix("ionq_").removeprefix("qpu.")
+    if model not in wire.NOISE_MODELS:
+        raise OptionError(f"{name}={value!r} does not exist; there are {', '.join(wire.NOISE_MODELS)}")
+    return model
+
+
+def _mitigation(name: str, value: Any) -> Any:
+    block = getattr(value, "value", value)
+    if block is not None and not isinstance(block, Mapping):
+        raise OptionError(f"{name} must be a mapping such as {{'debiasing': True}}, not {value!r}")
+    for key in block or {}:
+        if key not in ("debiasing", "symmetry_verification"):
+            raise OptionError(f"{name} has no {key!r}; it has debiasing and symmetry_verification")
+    return value
+
+
+def _choice(name: str, value: Any) -> Any:
+    if value not in get_args(OnUnknown):
+        raise OptionError(f"{name} must be one of {', '.join(map(repr, get_args(OnUnknown)))}, not {value!r}")
+    return value
+
+
+_CHECKS: dict[str, Any] = {
+    "shots": _shots,
+    "memory": _flag,
+    "seed_simulator": _whole(0, 2**63 - 1),
+    "sampler_seed": _whole(1, 2**31 - 1),
+    "noise_model": _noise_model,
+    "error_mitigation": _mitigation,
+    "job_settings": _mapping,
+    "extra_query_params": _body_members,
+    "extra_metadata": _metadata,
+    "name": _text,
+    "session_id": _text,
+    "dry_run": _flag,
+    "max_workers": _whole(1, MAX_WORKERS_LIMIT),
+    "use_parallel": _flag,
+    "circuits_per_job": _whole(1, wire.MAX_CIRCUITS_PER_JOB),
+    "optimization_level": _whole(0, 3),
+    "on_unknown": _choice,
+    "progress": _flag,
+}

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where everything is put together: the only module that knows all floors of the house."""
+
+from __future__ import annotations
+
+import difflib
+import platform
+import threading
+import weakref
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import qiskit
+
+from . import wire
+from ._version import __version__
+from .api import Api
+from .backend import ParallelIonQBackend
+from .conductor import Conductor
+from .credentials import (
+    TARGET_VARIABLES,
+    TOKEN_VARIABLES,
+    URL_VARIABLES,
+    Environment,
+    Secret,
+    checked_url,
+)
+from .errors import CredentialsError, JobError, TargetError
+from .job import ParallelIonQJob
+from .target import Gateset
+from .transport import Transport
+from .wire import CatalogEntry
+from .worker import Worker
+
+PARALLEL = "ionq_parallel"
+
+
+class ParallelIonQProvider:
+    """Access to IonQ's targets.
+
+    It is born offline: nothing is read, asked or started before something needs it. Use it as a context
+    manager, or `close` it, to end its threads and connections; otherwise they end with the program.
+
+    Args:
+        token: API key; or a ``qiskit_ionq.IonQProvider``, whose key, URL and headers are taken over.
+            None: ``IONQ_API_KEY``, ``QISKIT_IONQ_API_TOKEN`` or ``IONQ_API_TOKEN`` from the environment,
+            else from ``.env``.
+        url: base URL. None: ``IONQ_API_URL`` or ``QISKIT_IONQ_API_URL`` from the same places, else IonQ's.
+        custom_headers: sent with every request.
+        proxies: scheme -> proxy URL; proxies of the environment are not used.
+
+    Raises:
+        CredentialsError: a URL that a key must not be sent to.
+    """
+
+    def __init__(
+        self,
+        token: Any = None,
+        url: str | None = None,
+        *,
+        custom_headers: Mapping[str, str] | None = None,
+        proxies: Mapping[str, str] | None = None,
+    ) -> None:
+        if token is not None and not isinstance(token, str):
+            token, url, custom_headers = _taken_over(token, url, custom_headers)
+        self._token = Secret(token) if token else None
+        self._given_url = checked_url(url) if url else None
+        self._custom_headers = dict(custom_headers or {})
+        self._proxies = dict(proxies or {})
+        self._defaults: dict[str, Any] = {}
+        self._lock = threading.RLock()
+        self._environment: Environment | None = None
+        self._catalogue: dict[str, CatalogEntry] | None = None
+        self._conductor: Conductor | None = None
+        self._api: Api | None = None
+        self._jobs: weakref.WeakValueDictionary[str, ParallelIonQJob] = weakref.WeakValueDictionary()
+        self._closers: list[Callable[[], object]] = []
+        self._finalizer = weakref.finalize(self, _close_all, self._closers)
+
+    @classmethod
+    def local(cls, seed: int | None = None, **service: Any) -> ParallelIonQProvider:
+        """Return a provider of an emulated IonQ service inside this process: no key, no network, no cost.
+
+        Args:
+            seed: makes every count reproducible.
+            **service: knobs of the emulator, such as ``round_trip=0.15`` and ``execution_time=0.5``
+                (seconds); see `qiskit_parallel_ionq.emulator.LocalIonQ`.
+        """
+        from .emulator import LocalIonQ
+
+        ionq = LocalIonQ(seed=seed, **service).start()
+        provider = cls(ionq.api_key, ionq.url)
+        provider._closers.insert(0, ionq.close)
+        provider._defaults = {} if seed is None else {"seed_simulator": seed}
+        return provider
+
+    def __repr__(self) -> str:
+        return f"<ParallelIonQProvider {self.url}>"
+
+    def __enter__(self) -> ParallelIonQProvider:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Send nothing more, and end threads and connections. Jobs in the service go on."""
+        self._finalizer()
+
+    @property
+    def url(self) -> str:
+        """Base URL of the service."""
+        if self._given_url is not None:
+            return self._given_url
+        return checked_url(self._read_environment().get(URL_VARIABLES) or wire.DEFAULT_URL)
+
+    def get_backend(
+        self, name: str = PARALLEL, *, target: str | None = None, gateset: Gateset = "native", **options: Any
+    ) -> ParallelIonQBackend:
+        """Return a backend. Asks nothing of the service.
+
+        Args:
+            name: ``"ionq_parallel"``, which runs on ``target``; or a target by any name users know it by:
+                ``"ionq_simulator"``, ``"simulator"``, ``"ionq_qpu.forte-1"``, ``"qpu.forte-1"``.
+            target: target of ``"ionq_parallel"``. None: ``IONQ_TARGET`` from the environment or ``.env``,
+                else the simulator.
+            gateset: ``"native"``, or ``"qis"``: the service compiles.
+            **options: defaults for runs, see `RunOptions`.
+
+        Raises:
+            TargetError: no target can have that name; lists those there are.
+            OptionError: an option is unknown or cannot be right.
+        """
+        if gateset not in ("native", "qis"):
+            raise TargetError(f"gateset must be 'native' or 'qis', not {gateset!r}")
+        if name == PARALLEL:
+            chosen = wire.target_name(target or self._read_environment().get(TARGET_VARIABLES) or wire.SIMULATOR)
+            shown = PARALLEL
+        else:
+            chosen = wire.target_name(name)
+            shown = f"ionq_{chosen}"
+            if target is not None and wire.target_name(target) != chosen:
+                raise TargetError(f"{name!r} names a target itself; target={target!r} contradicts it")
+        if chosen != wire.SIMULATOR and not chosen.startswith("qpu."):
+            raise self._unknown(chosen)
+        return ParallelIonQBackend(
+            self, name=shown, target=chosen, gateset=gateset, **{**self._defaults, **options}
+        )
+
+    def backends(self) -> list[ParallelIonQBackend]:
+        """Return a backend for every target of the service that is not retired."""
+        return [self.get_backend(e.name) for e in self.catalogue().values() if e.status != "retired"]
+
+    def catalogue(self) -> Mapping[str, CatalogEntry]:
+        """Return what the service offers, by target; asked for once."""
+        with self._lock:
+            if self._catalogue is None:
+                self._catalogue = {entry.name: entry for entry in self._made_api().backends()}
+            return self._catalogue
+
+    def catalogue_entry(self, target: str) -> CatalogEntry:
+        """Return what the service says of one target.
+
+        Raises:
+            TargetError: it has no such target; lists those it has.
+        """
+        entry = self.catalogue().get(target)
+        if entry is None:
+            raise self._unknown(target)
+        return entry
+
+    def require_available(self, target: str) -> None:
+        """Make sure that circuits can be sent to a target.
+
+        Raises:
+            TargetError: it is retired or unavailable.
+            CredentialsError: there is no API key.
+        """
+        self._key()
+        entry = self.catalogue_entry(target)
+        if entry.status != "available":
+            others = [e.name for e in self.catalogue().values() if e.status == "available"]
+            raise TargetError(f"{target} is {entry.status}; available are {', '.join(others)}. Nothing was sent.")
+
+    def job(self, job_id: str) -> ParallelIonQJob:
+        """Return a job of this provider by its id.
+
+        Raises:
+            JobError: this provider has run no such job, or nobody kept it.
+        """
+        job = self._jobs.get(job_id)
+        if job is None:
+            raise JobError(f"this provider knows no job {job_id!r}")
+        return job
+
+    def remember(self, job: ParallelIonQJob) -> None:
+        """Let `job` find a job for as long as somebody keeps it."""
+        self._jobs[job.job_id()] = job
+
+    @property
+    def user_agent(self) -> str:
+        """What we tell the service about ourselves."""
+        return f"qiskit-parallel-ionq/{__version__} qiskit/{qiskit.__version__} python/{platform.python_version()}"
+
+    def conductor(self) -> Conductor:
+        """Return the one conductor of this provider; its threads start with the first run."""
+        with self._lock:
+            if self._conductor is None:
+                import time
+
+                self._conductor = Conductor(Worker(self._made_api(), time.monotonic))
+                self._closers.insert(0, self._conductor.close)
+            return self._conductor
+
+    def _made_api(self) -> Api:
+        with self._lock:
+            if self._api is None:
+                transport = Transport(
+                    self.url,
+                    self._key,
+                    user_agent=self.user_agent,
+                    headers=self._custom_headers,
+                    proxies=self._proxies,
+                )
+                self._closers.insert(0, transport.close)
+                self._api = Api(transport)
+            return self._api
+
+    def _key(self) -> Secret:
+        if self._token is None:
+            value = self._read_environment().get(TOKEN_VARIABLES)
+            if value is None:
+                raise CredentialsError(
+                    "there is no API key: set IONQ_API_KEY (in the environment or in .env), or pass "
+                    "ParallelIonQProvider('your key'); keys are made at https://cloud.ionq.com. "
+                    "ParallelIonQProvider.local() needs none. Nothing was sent."
+                )
+            self._token = Secret(value)
+        return self._token
+
+    def _read_environment(self) -> Environment:
+        if self._environment is None:
+            self._environment = Environment.read()
+        return self._environment
+
+    def _unknown(self, target: str) -> TargetError:
+        known = list(self._catalogue or wire.KNOWN_TARGETS)
+        near = difflib.get_close_matches(target, known, n=1)
+        hint = f" Did you mean {near[0]!r}?" if near else ""
+        return TargetError(f"there is no target {target!r}; there are {', '.join(known)}.{hint}")
+
+
+def _taken_over(
+    provider: Any, url: str | None, headers: Mapping[str, str] | None
+) -> tuple[str | None, str | None, Mapping[str, str] | None]:
+    """Return key, URL and headers of a ``qiskit_ionq.IonQProvider``."""
+    credentials = getattr(provider, "credentials", None)
+    if not isinstance(credentials, Mapping):
+        raise CredentialsError(
+            f"the token must be text or a qiskit_ionq.IonQProvider, not {type(provider).__name__}"
+        )
+    taken = getattr(provider, "custom_headers", None)
+    return credentials.get("token"), url or credentials.get("url"), headers or taken
+
+
+def _close_all(closers: list[Callable[[], object]]) -> None:
+    while closers:
+        closers.pop(0)()

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The vocabulary of IonQ's REST API v0.4: paths, status words, limits, and the records read from its JSON.
+
+Records are tolerant where the service is known to vary (``null`` lists, missing keys, either of two
+names) and strict where money or meaning hang on the value (ids, statuses).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+API_VERSION = "v0.4"
+DEFAULT_URL = f"https://api.ionq.co/{API_VERSION}"
+
+MAX_SHOTS = 1_000_000
+MAX_CIRCUITS_PER_JOB = 5_000
+MAX_GATES_PER_JOB = 150_000
+MAX_BODY_BYTES = 10_000_000
+IDS_PER_PAGE = 25
+"""The largest page of ``GET /jobs`` that any source states."""
+
+SIMULATOR = "simulator"
+NOISE_MODELS = (
+    "ideal", "harmony", "harmony-1", "harmony-2", "aria-1", "aria-2", "forte-1", "forte-enterprise-1",
+    "tempo-1",
+)  # fmt: skip
+KNOWN_TARGETS = (SIMULATOR, "qpu.aria-1", "qpu.aria-2", "qpu.forte-1", "qpu.forte-enterprise-1", "qpu.tempo-1")
+"""Named in errors as long as the service itself has not been asked."""
+
+TOKEN_KEY = "qpi"  # noqa: S105 - the name of a metadata key
+"""Metadata key of the submission token: run, index and generation of what a job carries."""
+CHECK_KEY = "qpi_chk"
+"""Metadata key of ``<number of circuits in the run>.<first 12 hex digits of the payload's SHA-256>``."""
+HEADER_KEY = "qiskit_header"
+"""Metadata key under which qiskit-ionq keeps its packed experiment header."""
+
+_JOB_ID = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,127}")
+
+
+def is_job_id(value: object) -> bool:
+    """Say whether a value may stand in a URL path as a job id.
+
+    The service uses UUIDs; anything that could leave its path segment is refused.
+
+    >>> is_job_id("0199b2c4-7d11-7c31-9a44-0b6f5d0a91e2"), is_job_id("../backends")
+    (True, False)
+    """
+    return isinstance(value, str) and _JOB_ID.fullmatch(value) is not None
+
+
+def target_name(name: str) -> str:
+    """Return the service's name for a target, given any of the names users know it by.
+
+    >>> [target_name(n) for n in ("ionq_simulator", "simulator", "ionq_qpu.forte-1", "qpu.forte-1")]
+    ['simulator', 'simulator', 'qpu.forte-1', 'qpu.forte-1']
+    """
+    return name.removeprefix("ionq_")
+
+
+def is_qpu(target: str) -> bool:
+    """Say whether running on a target costs money."""
+    return target != SIMULATOR
+
+
+class JobState(Enum):
+    """Status words of a job. A word the service adds later is read as UNKNOWN: alive, not final."""
+
+    SUBMITTED = "submitted"
+    READY = "ready"
+    STARTED = "started"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    CANCELED = "canceled"
+    UNKNOWN = "unknown"
+
+    @classmethod
+    def _missing_(cls, value: object) -> JobState:
+        # Words of the previous API version and of the web console.
+        return {"running": cls.STARTED, "queued": cls.READY, "cancelled": cls.CANCELED}.get(
+            str(value), cls.UNKNOWN
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class JobRecord:
+    """What the service says of one job. Times are milliseconds."""
+
+    id: str
+    state: JobState
+    failure_code: str | None = None
+    failure_message: str | None = None
+    metadata: Mapping[str, str] | None = None
+    shots: int | None = None
+    child_ids: tuple[str, ...] = ()
+    parent_id: str | None = None
+    results: Mapping[str, Any] | None = None
+    predicted_wait_ms: float | None = None
+    predicted_execution_ms: float | None = None
+    execution_ms: float | None = None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> JobRecord:
+        """Read one job object.
+
+        Raises:
+            ValueError: there is no usable id or status.
+        """
+        if not is_job_id(body.get("id")) or not isinstance(body.get("status"), str):
+            raise ValueError("a job object without id or status")
+        failure = body.get("failure") or {}
+        if not isinstance(failure, Mapping):
+            failure = {"message": failure}
+        results = body.get("results")
+        metadata = body.get("metadata")
+        return cls(
+            id=body["id"],
+            state=JobState(body["status"]),
+            failure_code=_text(failure.get("code")),
+            failure_message=_text(failure.get("message") or failure.get("error")),
+            metadata=metadata if isinstance(metadata, Mapping) else None,
+            shots=_integer(body.get("shots")),
+            child_ids=tuple(c for c in body.get("child_job_ids") or () if is_job_id(c)),
+            parent_id=_text(body.get("parent_job_id")),
+            results=results if isinstance(results, Mapping) else None,
+            predicted_wait_ms=_number(body.get("predicted_wait_time_ms")),
+            predicted_execution_ms=_number(body.get("predicted_execution_duration_ms")),
+            execution_ms=_number(body.get("execution_duration_ms")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogEntry:
+    """What the service says of one target."""
+
+    name: str
+    qubits: int
+    status: str = "available"
+    degraded: bool = False
+    average_queue_time: float | None = None
+    native_gates: tuple[str, ...] = ()
+    error_mitigations: tuple[str, ...] = ()
+    noise_models: tuple[str, ...] = ()
+    characterization_id: str | None = None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> CatalogEntry:
+        """Read one entry of ``GET /backends``.
+
+        Raises:
+            ValueError: there is no name or no qubit number.
+        """
+        name, qubits = body.get("backend"), _integer(body.get("qubits"))
+        if not isinstance(name, str) or qubits is None or qubits < 1:
+            raise ValueError("a backend entry without name or number of qubits")
+        return cls(
+            name=name,
+            qubits=qubits,
+            status=_text(body.get("status")) or "available",
+            degraded=bool(body.get("degraded")),
+            average_queue_time=_number(body.get("average_queue_time")),
+            native_gates=_texts(body.get("supported_native_gates")),
+            error_mitigations=_texts(body.get("supported_error_mitigations")),
+            noise_models=_texts(body.get("noise_models")),
+            characterization_id=_text(body.get("characterization_id")),
+        )
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    return tuple(str(v) for v in value) if isinstance(value, list | tuple) else ()
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _integer(value: object) -> int | None:
+    if isinstance(value, str) and value.isdecimal():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

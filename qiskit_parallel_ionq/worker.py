@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a worker thread does: one command's I/O, and an account of what happened. It decides and waits for nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from . import wire
+from .api import Api, accepted_id, refusal
+from .decode import RawResult
+from .errors import ApiError, CircuitFailedError, IonQError, TransportError
+from .lifecycle import failure_of
+from .policy import Verdict, is_passing, retry_after, verdict_on_submission
+from .reconcile import Listing
+from .sources import Kind, Source, sources
+from .wire import JobRecord, JobState
+
+MAX_PAGES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How one command went.
+
+    Attributes:
+        value: what was asked for; None if it could not be had.
+        error: why not.
+        is_passing: whether asking again may help.
+        is_congestion: whether the service pushed back, failed or was silent, which concerns everybody.
+        pause: seconds the service asked to wait.
+        sent_at: when the command began, on the conductor's clock.
+        verdict: for submissions, what the answer proves.
+    """
+
+    value: Any = None
+    error: IonQError | None = None
+    is_passing: bool = False
+    is_congestion: bool = False
+    pause: float | None = None
+    sent_at: float = 0.0
+    verdict: Verdict | None = None
+
+
+class Worker:
+    """Performs commands. Stateless, so that any number of threads may share it."""
+
+    def __init__(self, api: Api, now: Callable[[], float]) -> None:
+        self._api = api
+        self._now = now
+
+    def submit(self, body: bytes) -> Report:
+        """Send one job and say what its answer proves; the value is the job's id."""
+        sent_at = self._now()
+        try:
+            reply = self._api.create_job(body)
+        except TransportError as error:
+            verdict = verdict_on_submission(None, sent=error.sent)
+            return Report(error=error, is_passing=True, is_congestion=True, sent_at=sent_at, verdict=verdict)
+        except IonQError as error:  # no key, for one: the same for every job of the run
+            return Report(error=error, sent_at=sent_at, verdict=Verdict.STOP)
+        job_id = accepted_id(reply)
+        verdict = verdict_on_submission(reply.status, sent=True, has_id=job_id is not None)
+        if verdict is Verdict.ACCEPTED:
+            return Report(value=job_id, sent_at=sent_at, verdict=verdict)
+        return Report(
+            error=refusal("POST", "/jobs", reply),
+            is_passing=verdict in (Verdict.PUSHED_BACK, Verdict.UNKNOWN),
+            is_congestion=reply.status == 429 or reply.status >= 500,
+            pause=retry_after(reply.headers.get("Retry-After"), now=datetime.now(timezone.utc)),
+            sent_at=sent_at,
+            verdict=verdict,
+        )
+
+    def look(self, ids: Sequence[str]) -> Report:
+        """Ask how some jobs stand, in one request; the value is a dict of records by id."""
+
+        def ask() -> dict[str, JobRecord]:
+            page = self._api.jobs(ids=ids, limit=len(ids))
+            return {record.id: record for record in page.records}
+
+        return self._reading(ask)
+
+    def look_at(self, job_id: str) -> Report:
+        """Ask how one job stands, with its children's ids; the value is a dict of one record."""
+        return self._reading(lambda: {job_id: self._api.job(job_id)})
+
+    def fetch(self, candidates: Sequence[Source]) -> Report:
+        """Ask for a result where it may be, best place first; the value is a `RawResult`."""
+        return self._reading(lambda: self._first(candidates))
+
+    def fetch_child(self, child_id: str, kinds: tuple[Kind, ...]) -> Report:
+        """Ask for the result of one circuit of a pack, or for the reason why it has none."""
+
+        def ask() -> RawResult:
+            record = self._api.job(child_id)
+            if record.state is JobState.FAILED:
+                raise failure_of(record)
+            if record.state is not JobState.COMPLETED:
+                raise CircuitFailedError(
+                    f"circuit {child_id} of the pack ended as {record.state.value!r}", job_id=child_id
+                )
+            return self._first(sources(child_id, record.results, kinds))
+
+        return self._reading(ask)
+
+    def list_tokens(self) -> Report:
+        """Read the account's whole job listing; the value is a `Listing`."""
+        begun_at = self._now()
+
+        def ask() -> Listing:
+            records: dict[str, JobRecord] = {}
+            cursors: set[str | None] = set()
+            cursor: str | None = None
+            while cursor not in cursors and len(cursors) < MAX_PAGES:
+                cursors.add(cursor)
+                page = self._api.jobs(cursor=cursor)
+                for record in page.records:
+                    mark = (record.metadata or {}).get(wire.TOKEN_KEY)
+                    if isinstance(mark, str) and not record.parent_id:
+                        records.setdefault(mark, record)
+                cursor = page.next
+                if cursor is None:
+                    return Listing(records, is_complete=True, begun_at=begun_at)
+            return Listing(records, is_complete=False, begun_at=begun_at)
+
+        return self._reading(ask)
+
+    def cancel(self, ids: Sequence[str]) -> Report:
+        """Ask for jobs to be cancelled: in one request, or one by one where the service knows no other way."""
+
+        def ask() -> bool:
+            try:
+                self._api.cancel_jobs(ids)
+            except ApiError as error:
+                if error.status not in (404, 405):
+                    raise
+                for job_id in ids:
+                    self._api.cancel_job(job_id)
+            return True
+
+        return self._reading(ask)
+
+    def _first(self, candidates: Sequence[Source]) -> RawResult:
+        for source in candidates[:-1]:
+            try:
+                return RawResult(source.kind, self._api.result(source.path))
+            except ApiError as error:
+                if is_passing(error.status):
+                    raise
+        return RawResult(candidates[-1].kind, self._api.result(candidates[-1].path))
+
+    def _reading(self, ask: Callable[[], Any]) -> Report:
+        """Run a read and turn what it raises into an account of it."""
+        sent_at = self._now()
+        try:
+            return Report(value=ask(), sent_at=sent_at)
+        except ApiError as error:
+            return Report(
+                error=error,
+                is_passing=is_passing(error.status),
+                is_congestion=error.status == 429 or error.status >= 500,
+                pause=retry_after(error.retry_after, now=datetime.now(timezone.utc)),
+                sent_at=sent_at,
+            )
+        except TransportError as error:
+            return Report(error=error, is_passing=True, is_congestion=True, sent_at=sent_at)
+        except IonQError as error:
+            return Report(error=error, sent_at=sent_at)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Qiskit backend: takes circuits, checks them all, compiles what is not native, and sends each at once."""
+"""The Qiskit backend: checks all circuits, compiles what is not native, and sends each as soon as it is."""
 
 from __future__ import annotations
 
@@ -34,12 +34,20 @@ _BASE62 = string.digits + string.ascii_letters
 
 
 class ParallelIonQBackend(BackendV2):
-    """One IonQ target. Made by ``provider.get_backend``; nothing is asked of the service before it must be."""
+    """One IonQ target, made by ``provider.get_backend``. Asks nothing of the service before it must."""
 
     def __init__(
-        self, provider: ParallelIonQProvider, *, name: str, target: str, gateset: Gateset = "native", **options: Any
+        self,
+        provider: ParallelIonQProvider,
+        *,
+        name: str,
+        target: str,
+        gateset: Gateset = "native",
+        **options: Any,
     ) -> None:
-        super().__init__(provider=provider, name=name, description=f"IonQ {target}", backend_version=__version__)
+        super().__init__(
+            provider=provider, name=name, description=f"IonQ {target}", backend_version=__version__
+        )
         self.ionq_target = target
         self.gateset: Gateset = gateset
         if options:
@@ -138,16 +146,15 @@ class ParallelIonQBackend(BackendV2):
             seed=_seed(chosen),
             on_unknown=chosen.on_unknown,
         )
-        job = ParallelIonQJob(
-            self, batch, conductor, headers=[], shots=shots, progress=chosen.progress
-        )
+        headers: list[dict[str, Any]] = []
+        job = ParallelIonQJob(self, batch, conductor, headers=headers, shots=shots, progress=chosen.progress)
         if circuits:
             self.provider.require_available(self.ionq_target)
             target = self.target
-            plans = [self._check(index, circuit, target, chosen) for index, circuit in enumerate(circuits)]
+            kinds = [self._check(index, circuit, target, chosen) for index, circuit in enumerate(circuits)]
             _announce(len(circuits), chosen, self.ionq_target)
             conductor.start()
-            self._send(job, batch, circuits, plans, shots, chosen)
+            self._send(batch, headers, circuits, kinds, shots, chosen)
         self.provider.remember(job)
         return job
 
@@ -158,7 +165,9 @@ class ParallelIonQBackend(BackendV2):
             CircuitError: it cannot; names the circuit by index and name.
         """
         if not isinstance(circuit, QuantumCircuit):
-            raise CircuitError(f"circuit {index} is no QuantumCircuit but {type(circuit).__name__}: {circuit!r:.80}")
+            raise CircuitError(
+                f"circuit {index} is no QuantumCircuit but {type(circuit).__name__}: {circuit!r:.80}"
+            )
         who = f"circuit {index} ({circuit.name!r})"
         if circuit.num_parameters:
             names = ", ".join(sorted(p.name for p in circuit.parameters)[:5])
@@ -181,24 +190,24 @@ class ParallelIonQBackend(BackendV2):
 
     def _send(
         self,
-        job: ParallelIonQJob,
         batch: Batch,
+        headers: list[dict[str, Any]],
         circuits: Sequence[QuantumCircuit],
         kinds: Sequence[Kind],
         shots: Sequence[int],
         options: RunOptions,
     ) -> None:
-        """Compile, encode and hand over, circuit by circuit: the first is on its way before the last is compiled."""
+        """Compile, encode and hand over one by one: the first is on its way before the last is compiled."""
         conductor = self.provider.conductor()
         packer = Packer(batch.run, batch.total, self.ionq_target, options, self.provider.user_agent)
         for index, (circuit, kind) in enumerate(zip(circuits, kinds, strict=True)):
             try:
                 encoded = self._encode(circuit, kind, options)
             except IonQError as error:
-                job._headers.append({"name": circuit.name, "memory_slots": circuit.num_clbits})
+                headers.append({"name": circuit.name, "memory_slots": circuit.num_clbits})
                 conductor.fail(batch, index, CompileError(f"circuit {index} ({circuit.name!r}): {error}"))
                 continue
-            job._headers.append(dict(encoded.header))
+            headers.append(dict(encoded.header))
             for parcel in packer.add(index, encoded, shots[index]):
                 conductor.add(batch, parcel)
         for parcel in packer.flush():
@@ -233,7 +242,10 @@ def _seed(options: RunOptions) -> int:
 def _announce(count: int, options: RunOptions, target: str) -> None:
     if options.use_parallel:
         logger.info(
-            "Executing %d circuits in parallel on IonQ (max_workers=%d, target=%s)", count, options.max_workers, target
+            "Executing %d circuits in parallel on IonQ (max_workers=%d, target=%s)",
+            count,
+            options.max_workers,
+            target,
         )
     else:
         logger.info("Executing %d circuits one after the other on IonQ (target=%s)", count, target)

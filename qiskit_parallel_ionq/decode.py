@@ -22,7 +22,6 @@ from .errors import ResultIntegrityError
 _SUM_TOLERANCE = 1e-6
 _NEGATIVE_TOLERANCE = 1e-9
 _WORD = 62  # bits of the widest outcome kept in an int64; wider ones are Python integers in an object array
-_MANY, _SHARED = 1 << 12, 1 << 16  # distributions with more outcomes share the keys of the first 2^16
 _ALL_QUBITS = "output_all"
 
 _Ints = npt.NDArray[Any]
@@ -96,7 +95,7 @@ def decode(
         counts = rng.multinomial(shots, weights / weights.sum())
     else:
         counts = largest_remainder(weights, shots)
-    keys = _hex(outcomes)
+    keys = list(map(hex, outcomes.tolist()))
     return Outcome(
         shots=shots,
         counts={keys[k]: int(counts[k]) for k in counts.nonzero()[0].tolist()},
@@ -301,7 +300,7 @@ def _from_shots(outcomes: _Ints, shots: int, memory: bool) -> Outcome:
     if len(outcomes) != shots:
         raise ResultIntegrityError(f"the service gave {len(outcomes)} shots, and {shots} were asked for")
     values, place, counts = np.unique(outcomes, return_inverse=True, return_counts=True)
-    keys = _hex(values)
+    keys = list(map(hex, values.tolist()))
     return Outcome(
         shots=shots,
         counts=dict(zip(keys, counts.tolist(), strict=True)),
@@ -349,18 +348,6 @@ def _pack(bits: npt.NDArray[np.uint8], wide: bool) -> _Ints:
     words = np.zeros((len(bits), 8), np.uint8)
     words[:, : packed.shape[1]] = packed
     return words.view("<i8").ravel().astype(np.int64)
-
-
-def _hex(outcomes: _Ints) -> list[str]:
-    """Return Qiskit's keys. Wide distributions share theirs: many results then take a third of the memory."""
-    if len(outcomes) > _MANY and int(outcomes[-1]) < _SHARED:
-        return list(map(_shared_keys().__getitem__, outcomes.tolist()))
-    return list(map(hex, outcomes.tolist()))
-
-
-@lru_cache(maxsize=1)
-def _shared_keys() -> tuple[str, ...]:
-    return tuple(map(hex, range(_SHARED)))
 
 
 def _ascends(outcomes: _Ints) -> bool:

@@ -19,7 +19,7 @@ from itertools import combinations
 from typing import Any, Literal
 
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm3
-from qiskit.circuit import IfElseOp, WhileLoopOp
+from qiskit.circuit import ControlModifier, IfElseOp, WhileLoopOp
 from qiskit.circuit.classical import expr
 from qiskit.quantum_info import SparsePauliOp
 
@@ -302,18 +302,32 @@ def _composed(circuit: QuantumCircuit, position: int, qubits: list[int], kind: K
         raise _refusal(circuit, position, "is not native (gpi, gpi2, ms, zz); transpile it for the backend")
     if operation.name == "PauliEvolution":
         return _pauli_evolution(circuit, position, qubits)
-    base = _QIS_BASES.get(getattr(getattr(operation, "base_gate", None), "name", ""))
-    controls = getattr(operation, "num_ctrl_qubits", 0)
+    gate, controls, state = _control(operation)
+    base = _QIS_BASES.get(gate.name)
     if base is None or len(qubits) != controls + base[2]:
         raise _refusal(
             circuit, position, "has no counterpart in IonQ's QIS set; transpile it for the backend"
         )
     rule = _qis_rule(*base, controls)
-    values = _numbers(circuit, position, operation.params)
+    values = _numbers(circuit, position, gate.params)
     # A control on 0 is a control on 1 between two X.
-    opened = [qubit for k, qubit in enumerate(qubits[:controls]) if not operation.ctrl_state >> k & 1]
+    opened = [qubit for k, qubit in enumerate(qubits[:controls]) if not state >> k & 1]
     flips: list[_Step] = [(_QIS["x"].write, (), [qubit]) for qubit in opened]
     return [*flips, (rule.write, values, qubits), *flips]
+
+
+def _control(operation: Any) -> tuple[Any, int, int]:
+    """Return the gate under control, the number of controls, and the state they wait for (bit k: control k)."""
+    if hasattr(operation, "ctrl_state"):
+        return operation.base_gate, operation.num_ctrl_qubits, operation.ctrl_state
+    modifiers = getattr(operation, "modifiers", [])
+    if not modifiers or not all(isinstance(modifier, ControlModifier) for modifier in modifiers):
+        return operation, 0, 0
+    controls = state = 0
+    for modifier in modifiers:  # each puts its controls before those that are there
+        controls += modifier.num_ctrl_qubits
+        state = state << modifier.num_ctrl_qubits | modifier.ctrl_state
+    return operation.base_op, controls, state
 
 
 def _pauli_evolution(circuit: QuantumCircuit, position: int, qubits: list[int]) -> list[_Step]:
@@ -396,10 +410,6 @@ def _openqasm3(circuit: QuantumCircuit, renumber: bool) -> tuple[bytes, int, Rea
         source = qasm3.Exporter(disable_constants=True).dumps(flat)  # plain numbers, not the nearest π/n
     except qasm3.QASM3ExporterError as error:
         raise EncodeError(f"circuit {circuit.name!r} has no form in OpenQASM 3: {error.message}") from error
-    if (
-        clbits and f"\nbit[{circuit.num_clbits}] {_CLBITS};" not in source
-    ):  # the exporter renames what clashes
-        raise EncodeError(f"circuit {circuit.name!r} has a gate or variable named {_CLBITS!r}; rename it")
 
     sources, final = _final_sources(circuit, {qubit: wire for wire, qubit in enumerate(used)})
     labels = tuple((_CLBITS, k) for k in range(circuit.num_clbits))

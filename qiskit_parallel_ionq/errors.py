@@ -262,7 +262,7 @@ def _rebuild_batch_error(
 def _batch_message(failures: Mapping[int, Exception], total: int, job_id: str) -> str:
     """Return counts by reason, the first five distinct reasons spelled out once each."""
     reasons = Counter(str(error) for error in failures.values())
-    first = {str(error): index for index, error in reversed(failures.items())}
+    first = {str(error): index for index, error in reversed(list(failures.items()))}
     lines = [f"{len(failures)} of {total} circuits of job {job_id} have no result:"]
     for reason, count in reasons.most_common(5):
         where = f"circuit {first[reason]}" if count == 1 else f"{count} circuits, first {first[reason]}"

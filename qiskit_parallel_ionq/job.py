@@ -56,7 +56,7 @@ class ParallelIonQJob(JobV1):
 
     def __repr__(self) -> str:
         at = self.progress()
-        return f"<ParallelIonQJob {self.job_id()}: {at.finished} of {at.total} circuits finished, {at.failed} failed>"
+        return f"<ParallelIonQJob {self.job_id()}: {at.finished}/{at.total} circuits finished, {at.failed} failed>"
 
     def __len__(self) -> int:
         return self._batch.total
@@ -102,8 +102,10 @@ class ParallelIonQJob(JobV1):
                 return self._batch.wait_for(lambda: self._batch.is_over, timeout)
         return self._batch.wait_for(lambda: self._batch.is_over, timeout)
 
-    def wait_for_final_state(self, timeout: float | None = None, wait: float = 5, callback: Any = None) -> None:
-        """Block until the status is final, as Qiskit's own; ``callback`` is called at least every ``wait`` seconds.
+    def wait_for_final_state(
+        self, timeout: float | None = None, wait: float = 5, callback: Any = None
+    ) -> None:
+        """Block until the status is final, as Qiskit's own does; calls back every ``wait`` seconds.
 
         Raises:
             ResultTimeoutError: ``timeout`` seconds passed first.
@@ -229,8 +231,8 @@ class ParallelIonQJob(JobV1):
     def _too_late(self, timeout: float | None) -> ResultTimeoutError:
         at = self.progress()
         return ResultTimeoutError(
-            f"job {self.job_id()} was not finished after {timeout} s: {at.finished} of {at.total} circuits are, "
-            f"{at.running} run, {at.queued} are queued, {at.waiting} wait here. Nothing was cancelled; "
+            f"job {self.job_id()} was not finished after {timeout} s: {at.finished} of {at.total} circuits "
+            f"are, {at.running} run, {at.queued} are queued, {at.waiting} wait here. Nothing was cancelled; "
             "ask again, take what there is with result(partial=True, timeout=0), or cancel()"
         )
 

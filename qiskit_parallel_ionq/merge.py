@@ -77,5 +77,7 @@ def merge(
         job_id=job_id,
         success=good == len(experiments),
         results=list(experiments),
-        status="COMPLETED" if good == len(experiments) else f"{good} of {len(experiments)} circuits have a result",
+        status="COMPLETED"
+        if good == len(experiments)
+        else f"{good} of {len(experiments)} circuits have a result",
     )

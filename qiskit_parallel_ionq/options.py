@@ -35,7 +35,7 @@ class RunOptions:
     seed_simulator: int | None = None
     """Seed of what is sampled here: the counts of the ideal simulator, which has no shots of its own."""
     sampler_seed: int | None = None
-    """Seed of the service's noisy simulator, 1 to 2**31 - 1; also ``seed_simulator`` where that is not given."""
+    """Seed of the service's noisy simulator, 1 to 2**31 - 1; stands in for ``seed_simulator`` too."""
     noise_model: str | None = None
     """Noise model of the simulator, such as ``"forte-1"``; None or ``"ideal"``: exact."""
     error_mitigation: Any = None
@@ -61,8 +61,8 @@ class RunOptions:
     optimization_level: int | None = 1
     """Level at which circuits that are not native are compiled, 0 to 3; None: refuse to compile."""
     on_unknown: OnUnknown = "reconcile"
-    """After a lost answer: ``"reconcile"`` looks for the job and sends again only once it is proven absent;
-    ``"never"`` never sends again; ``"resubmit"`` sends again at once and accepts duplicates (simulator only)."""
+    """After a lost answer: ``"reconcile"`` looks for the job and sends again only when it is proven absent;
+    ``"never"`` never sends again; ``"resubmit"`` does at once and may buy twice (simulator only)."""
     progress: bool = False
     """Whether to show a progress bar on a terminal or in a notebook."""
 

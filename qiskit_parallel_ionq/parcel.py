@@ -40,6 +40,11 @@ class Parcel:
         return self.encoded[0].readout.in_clbit_order
 
     @property
+    def by_child(self) -> bool:
+        """Whether the circuits of a pack are read one by one: an answer for all holds no shots."""
+        return self.is_pack and self.memory and not self.is_exact
+
+    @property
     def kinds(self) -> tuple[Kind, ...]:
         """Kinds of result that serve, best first."""
         return preferred_kinds(exact=self.is_exact, memory=self.memory, by_register=self.by_register)

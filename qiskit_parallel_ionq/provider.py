@@ -6,9 +6,10 @@ from __future__ import annotations
 import difflib
 import platform
 import threading
+import time
 import weakref
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import qiskit
 
@@ -31,6 +32,9 @@ from .target import Gateset
 from .transport import Transport
 from .wire import CatalogEntry
 from .worker import Worker
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 PARALLEL = "ionq_parallel"
 
@@ -97,7 +101,7 @@ class ParallelIonQProvider:
     def __repr__(self) -> str:
         return f"<ParallelIonQProvider {self.url}>"
 
-    def __enter__(self) -> ParallelIonQProvider:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -134,7 +138,9 @@ class ParallelIonQProvider:
         if gateset not in ("native", "qis"):
             raise TargetError(f"gateset must be 'native' or 'qis', not {gateset!r}")
         if name == PARALLEL:
-            chosen = wire.target_name(target or self._read_environment().get(TARGET_VARIABLES) or wire.SIMULATOR)
+            chosen = wire.target_name(
+                target or self._read_environment().get(TARGET_VARIABLES) or wire.SIMULATOR
+            )
             shown = PARALLEL
         else:
             chosen = wire.target_name(name)
@@ -180,7 +186,9 @@ class ParallelIonQProvider:
         entry = self.catalogue_entry(target)
         if entry.status != "available":
             others = [e.name for e in self.catalogue().values() if e.status == "available"]
-            raise TargetError(f"{target} is {entry.status}; available are {', '.join(others)}. Nothing was sent.")
+            raise TargetError(
+                f"{target} is {entry.status}; available are {', '.join(others)}. Nothing was sent."
+            )
 
     def job(self, job_id: str) -> ParallelIonQJob:
         """Return a job of this provider by its id.
@@ -200,14 +208,13 @@ class ParallelIonQProvider:
     @property
     def user_agent(self) -> str:
         """What we tell the service about ourselves."""
-        return f"qiskit-parallel-ionq/{__version__} qiskit/{qiskit.__version__} python/{platform.python_version()}"
+        python = platform.python_version()
+        return f"qiskit-parallel-ionq/{__version__} qiskit/{qiskit.__version__} python/{python}"
 
     def conductor(self) -> Conductor:
         """Return the one conductor of this provider; its threads start with the first run."""
         with self._lock:
             if self._conductor is None:
-                import time
-
                 self._conductor = Conductor(Worker(self._made_api(), time.monotonic))
                 self._closers.insert(0, self._conductor.close)
             return self._conductor

@@ -29,7 +29,7 @@ from .options import MAX_WORKERS_LIMIT
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 30.0
 SUBMIT_TIMEOUT = 120.0
-"""Longer than an edge proxy waits for its origin, so that the edge gives the answer and not our impatience."""
+"""Longer than an edge proxy waits for its origin, so that the edge answers before we give up."""
 STALE_AFTER = 5.0
 """Idle seconds after which a connection is not trusted with a submission."""
 LARGEST_ANSWER = 256 * 2**20
@@ -41,10 +41,11 @@ _exchange = threading.local()
 class _Watched:
     """Mixed into urllib3's connections: notes the first byte written and the last use."""
 
+    sock: Any
     idle_since: float = 0.0
 
     def send(self, data: Any) -> None:
-        if self.sock is None:  # type: ignore[has-type]
+        if self.sock is None:
             self.connect()  # type: ignore[attr-defined]
         _exchange.sent = True
         super().send(data)  # type: ignore[misc]
@@ -226,5 +227,6 @@ def _cause(error: BaseException) -> str:
             break
         reason = inner
     text = " ".join(str(reason).split())
-    text = text.split(": ", 1)[1] if ">: " in text or text.startswith("HTTP") and ": " in text else text
+    if text.startswith(("<", "HTTP")) and ": " in text:  # urllib3 begins with the object at fault
+        text = text.split(": ", 1)[1]
     return f"{type(reason).__name__}: {text[:200]}"

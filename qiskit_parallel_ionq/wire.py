@@ -28,7 +28,14 @@ NOISE_MODELS = (
     "ideal", "harmony", "harmony-1", "harmony-2", "aria-1", "aria-2", "forte-1", "forte-enterprise-1",
     "tempo-1",
 )  # fmt: skip
-KNOWN_TARGETS = (SIMULATOR, "qpu.aria-1", "qpu.aria-2", "qpu.forte-1", "qpu.forte-enterprise-1", "qpu.tempo-1")
+KNOWN_TARGETS = (
+    SIMULATOR,
+    "qpu.aria-1",
+    "qpu.aria-2",
+    "qpu.forte-1",
+    "qpu.forte-enterprise-1",
+    "qpu.tempo-1",
+)
 """Named in errors as long as the service itself has not been asked."""
 
 TOKEN_KEY = "qpi"  # noqa: S105 - the name of a metadata key

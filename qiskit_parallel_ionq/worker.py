@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a worker thread does: one command's I/O, and an account of what happened. It decides and waits for nothing."""
+"""What a worker thread does: one command's I/O, and an account of it. It decides and waits for nothing."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ class Worker:
         return self._reading(ask)
 
     def cancel(self, ids: Sequence[str]) -> Report:
-        """Ask for jobs to be cancelled: in one request, or one by one where the service knows no other way."""
+        """Ask for jobs to be cancelled: in one request, or one by one where that is refused."""
 
         def ask() -> bool:
             try:

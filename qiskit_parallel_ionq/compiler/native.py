@@ -3,14 +3,50 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from math import pi
+
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, ControlFlowOp
 
+from qiskit_parallel_ionq.compiler.blocks import resynthesise
 from qiskit_parallel_ionq.compiler.emission import emit
-from qiskit_parallel_ionq.compiler.program import Demand, Fence, Program
+from qiskit_parallel_ionq.compiler.pauli_network import Settings, synthesise
+from qiskit_parallel_ionq.compiler.pauli_reading import read_paulis, split_tail
+from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Program, Term
 from qiskit_parallel_ionq.compiler.pruning import drop_unseen
 from qiskit_parallel_ionq.compiler.reading import read
 from qiskit_parallel_ionq.gates import Family
+
+_ROUNDS = 3
+"""How often blocks are resynthesised while that makes the circuit shorter."""
+
+_MANY = 3
+"""With more Pauli rotations than this per interaction, a network cannot pay."""
+
+_WORSE = 1.3
+"""A network is given up when it is this much longer than the best so far; resynthesis may still shorten it."""
+
+
+_SETTINGS = {
+    2: (Settings(),),
+    3: (Settings(), Settings(near=4, far=16), Settings(near=16, far=60), Settings(measured=0.7)),
+}
+"""What the Pauli network is tried with, by level."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One way to do the circuit, and where each of its qubits ends."""
+
+    items: list[Item]
+    wires: list[int]
+
+    @property
+    def cost(self) -> float:
+        """Number of interactions, plus a little for their angles."""
+        terms = [item for item in self.items if type(item) is Term]
+        return len(terms) + 0.3 * sum(abs(term.t) for term in terms) / (2 * pi)
 
 
 def to_native(
@@ -36,13 +72,52 @@ def to_native(
     read(circuit, program, step_by_step=level == 0)
     if not seen_through_measurement:
         program.fence(Demand.FULL, tuple(range(program.width)))
-    items = program.items
-    if seen_through_measurement and level > 0:
-        items = drop_unseen(items, program.width)
+    items, wires = program.items, program.wires
+    if level > 0:
+        best = _shorten(Candidate(items, wires), program.width, seen_through_measurement, program.relabelling)
+        if level > 1 and seen_through_measurement and program.relabelling:
+            best = _search(best, program.width, _SETTINGS[level])
+        items, wires = best.items, best.wires
     for item in items:
         if type(item) is Fence and item.instruction is not None:
             item.instruction = _compile_blocks(item.instruction, family, level)
-    return emit(items, circuit, family), list(program.wires)
+    return emit(items, circuit, family), wires
+
+
+def _shorten(candidate: Candidate, width: int, measured: bool, relabelling: bool) -> Candidate:
+    """Drop what no measurement sees and resynthesise blocks, until that stops helping."""
+    items, wires = candidate.items, candidate.wires
+    for _ in range(_ROUNDS):
+        if measured:
+            items = drop_unseen(items, width)
+        before = len(items)
+        better = resynthesise(items, width, relabelling=relabelling)
+        items, wires = better.items, [better.wires[wire] for wire in wires]
+        if len(items) == before:
+            break
+    return Candidate(items, wires)
+
+
+def _search(best: Candidate, width: int, settings: tuple[Settings, ...]) -> Candidate:
+    """Return the best of a candidate and its Pauli networks."""
+    split = split_tail(best.items)
+    if split is None or not split[0]:
+        return best
+    terms, tail = split
+    source = read_paulis(terms, tail, width)
+    if len(source.rotations) > _MANY * len(terms):
+        return best
+    wires = best.wires
+    for setting in settings:
+        limit = int(_WORSE * sum(type(item) is Term for item in best.items)) + 1
+        found = synthesise(source, tail, setting, limit)
+        if found is not None:
+            program, places = found
+            moved = Candidate(program.items, [places[wire] for wire in wires])
+            shorter = _shorten(moved, width, measured=True, relabelling=True)
+            if shorter.cost < best.cost:
+                best = shorter
+    return best
 
 
 def has_measurement(circuit: QuantumCircuit) -> bool:

@@ -20,6 +20,7 @@ from qiskit_parallel_ionq.compiler.rotations import (
     Vector,
     about,
     alignment,
+    back,
     back_z,
     inverse,
     perpendicular,
@@ -115,12 +116,33 @@ class Program:
 
     def fence(self, demand: Demand, wires: tuple[int, ...], instruction: Any = None) -> None:
         """Stop carrying at some wires, as far as the demand says."""
-        self.items.append(Fence(demand, wires, tuple([self.frames[wire] for wire in wires]), instruction))
-        for wire in wires:
+        self._stand(Fence(demand, wires, tuple([self.frames[wire] for wire in wires]), instruction))
+
+    def _stand(self, fence: Fence) -> None:
+        self.items.append(fence)
+        for wire in fence.wires:
             if self._history[wire]:
                 self._history[wire] = []
-            if demand is not Demand.POLE:
+            if fence.demand is not Demand.POLE:
                 self.frames[wire] = IDENTITY
+
+    def act(self, a: int, b: int, p: Vector, q: Vector, t: float) -> None:
+        """Add an interaction along directions of the present frames, as a gate would."""
+        self.interact(a, b, back(self.frames[a], p), back(self.frames[b], q), t)
+
+    def replay(self, item: Item) -> None:
+        """Add an item of another program whose wire w is this program's qubit w.
+
+        Its directions refer to starting frames; what this program carries by now comes on top of those.
+        """
+        wires, frames = self.wires, self.frames
+        if type(item) is Term:
+            a, b = wires[item.a], wires[item.b]
+            self.interact(a, b, back(frames[a], item.u), back(frames[b], item.v), item.t)
+            return
+        mine = tuple([wires[wire] for wire in item.wires])
+        total = tuple([product(frame, frames[wire]) for wire, frame in zip(mine, item.frames, strict=True)])
+        self._stand(Fence(item.demand, mine, total, item.instruction))
 
     def interact(self, a: int, b: int, u: Vector, v: Vector, t: float) -> None:
         """Add an interaction along directions of the starting frames, merged with an earlier one if it can be."""

@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from .gates import Matrix
 
@@ -44,10 +47,15 @@ class Reset:
 
 @dataclass(frozen=True, slots=True)
 class Branch:
-    """Run ``then`` where the classical ``bits``, first one least significant, read ``value``; else ``otherwise``."""
+    """Run ``then`` where a condition on classical bits holds, else ``otherwise``.
 
-    bits: tuple[int, ...]
-    value: int
+    Attributes:
+        reads: the classical bits the condition depends on.
+        holds: from all classical bits, shape (runs, bits), to a mask over the runs.
+    """
+
+    reads: frozenset[int]
+    holds: Callable[[NDArray[np.uint8]], NDArray[np.bool_]]
     then: tuple[Step, ...]
     otherwise: tuple[Step, ...] = ()
 

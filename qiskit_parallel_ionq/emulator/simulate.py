@@ -142,7 +142,7 @@ def _final_reads(steps: Sequence[Step]) -> dict[int, Measure]:
             if isinstance(inner, Measure):
                 used.add(inner.bit)
             elif isinstance(inner, Branch):
-                used.update(inner.bits)
+                used.update(inner.reads)
     return final
 
 
@@ -235,8 +235,7 @@ class _Run:
             zero, one = self._split(state, step.qubit)
             one.apply(gates.X, (step.qubit,))
             return _together(zero, one)
-        powers = 1 << np.arange(len(step.bits))
-        taken = (state.bits[:, list(step.bits)] @ powers) == step.value
+        taken = step.holds(state.bits)
         return _together(
             self._walk(step.then, state.pick(taken)), self._walk(step.otherwise, state.pick(~taken))
         )

@@ -1,0 +1,229 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From interactions to Pauli rotations: what a measured circuit is once its Clifford part is taken out.
+
+A circuit that ends in measurements is a list of rotations ``exp(-iθ/2 P)`` followed by the measurement of n commuting
+Paulis. Quarter turns are Clifford gates: they are not kept but conjugate everything after them. Directions that are no
+Pauli axis are brought to one by rotations of their own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import atan2, pi
+
+from qiskit_parallel_ionq.compiler.program import TINY, Demand, Fence, Item, Term
+from qiskit_parallel_ionq.compiler.rotations import (
+    IDENTITY,
+    Quaternion,
+    Vector,
+    X,
+    Y,
+    Z,
+    about,
+    back_z,
+    product,
+    rotate,
+)
+
+_AXES = (X, Y, Z)
+_SNAP = 1e-9
+LOOKBACK = 120
+"""How many earlier rotations are tried for a merge."""
+
+Pauli = tuple[int, int, int]
+"""``(x, z, r)`` is ``i^r X^x Z^z``; bit w of x and z belongs to wire w."""
+
+
+def multiply(p: Pauli, q: Pauli) -> Pauli:
+    """Return the product with its power of i."""
+    return p[0] ^ q[0], p[1] ^ q[1], (p[2] + q[2] + 2 * (p[1] & q[0]).bit_count()) & 3
+
+
+def anticommute(p: Pauli, q: Pauli) -> bool:
+    """Return whether two Paulis anticommute."""
+    return bool(((p[0] & q[1]).bit_count() + (p[1] & q[0]).bit_count()) & 1)
+
+
+def is_negative(p: Pauli) -> bool:
+    """Return whether a Hermitian Pauli has a minus sign."""
+    return bool(((p[2] - (p[0] & p[1]).bit_count()) & 3) == 2)
+
+
+def single(wire: int, axis: int) -> Pauli:
+    """Return X, Y or Z (0, 1, 2) on one wire."""
+    bit = 1 << wire
+    return ((bit, 0, 0), (bit, bit, 1), (0, bit, 0))[axis]
+
+
+@dataclass(slots=True)
+class Rotation:
+    """``exp(-i angle/2 · X^x Z^z)``, the Pauli taken with a plus sign."""
+
+    x: int
+    z: int
+    angle: float
+
+    def commutes(self, x: int, z: int) -> bool:
+        """Return whether it commutes with another Pauli."""
+        return not ((self.x & z).bit_count() + (self.z & x).bit_count()) & 1
+
+
+@dataclass(slots=True)
+class PauliProgram:
+    """Rotations in order, and what is measured after them."""
+
+    width: int
+    rotations: list[Rotation]
+    measured: dict[int, Pauli]
+    """Wire that the circuit measured -> the Pauli to measure, sign included."""
+
+
+def split_tail(items: list[Item]) -> tuple[list[Term], list[Fence]] | None:
+    """Return the interactions and the measurements after them, or None if the circuit does not have this shape."""
+    terms: list[Term] = []
+    tail: list[Fence] = []
+    closed: set[int] = set()
+    for item in items:
+        if type(item) is Term:
+            if item.a in closed or item.b in closed:
+                return None
+            terms.append(item)
+        elif item.demand is Demand.MEASURE or item.demand is Demand.POLE:
+            closed.update(item.wires)
+            tail.append(item)
+        else:
+            return None
+    return terms, tail
+
+
+class _Reader:
+    def __init__(self, width: int) -> None:
+        self.rotations: list[Rotation] = []
+        self._tilt: list[Quaternion] = [IDENTITY] * width
+        # What X and Z of each wire were before the Clifford gates met so far.
+        self._images = [(single(wire, 0), single(wire, 2)) for wire in range(width)]
+
+    def term(self, term: Term) -> None:
+        p = self.axis(term.a, term.u)
+        q = self.axis(term.b, term.v)
+        (i, plus), (j, also) = p, q
+        t = term.t if plus == also else -term.t
+        self.turn(multiply(single(term.a, i), single(term.b, j)), t)
+
+    def axis(self, wire: int, direction: Vector) -> tuple[int, bool]:
+        """Return the Pauli axis and sign of a direction, after the rotations that it takes to make it one."""
+        d = rotate(self._tilt[wire], direction)
+        sizes = [abs(value) for value in d]
+        for _ in range(2):
+            best = sizes.index(max(sizes))
+            flat = [i for i in range(3) if sizes[i] < _SNAP and i != best]
+            if len(flat) == 2:
+                break
+            # About a zero component's axis if there is one, else about the smallest's.
+            about_axis = flat[0] if flat else min((i for i in range(3) if i != best), key=sizes.__getitem__)
+            first, second = (best, 3 - best - about_axis)
+            angle = atan2(d[second], d[first])
+            angle -= pi * round(angle / pi)
+            if (second - first) % 3 == 1:  # a positive turn takes the first axis to the second
+                angle = -angle
+            self._lean(wire, about_axis, angle)
+            d = rotate(self._tilt[wire], direction)
+            sizes = [abs(value) for value in d]
+        best = sizes.index(max(sizes))
+        return best, d[best] > 0
+
+    def _lean(self, wire: int, axis: int, angle: float) -> None:
+        self._tilt[wire] = product(about(_AXES[axis], angle), self._tilt[wire])
+        self.turn(single(wire, axis), angle)
+
+    def image(self, pauli: Pauli) -> Pauli:
+        """Return the Pauli that stood here before the Clifford gates."""
+        x, z, r = pauli
+        result: Pauli = (0, 0, r)
+        rest = x | z
+        while rest:
+            bit = rest & -rest
+            rest ^= bit
+            image_x, image_z = self._images[bit.bit_length() - 1]
+            if x & bit:
+                result = multiply(result, image_x)
+            if z & bit:
+                result = multiply(result, image_z)
+        return result
+
+    def turn(self, pauli: Pauli, angle: float) -> None:
+        """Rotate by any angle: half and quarter turns go into what later Paulis become, the rest is kept."""
+        quarters = round(angle / (pi / 2))
+        rest = angle - quarters * (pi / 2)
+        if abs(rest) < TINY:
+            self._clifford(pauli, quarters & 3)
+            return
+        halves = round(angle / pi)
+        rest = angle - halves * pi
+        self._clifford(pauli, 2 * (halves & 1))
+        image = self.image(pauli)
+        x, z = image[0], image[1]
+        if is_negative(image):
+            rest = -rest
+        for index in range(len(self.rotations) - 1, max(-1, len(self.rotations) - 1 - LOOKBACK), -1):
+            earlier = self.rotations[index]
+            if earlier.x == x and earlier.z == z:
+                earlier.angle += rest
+                self._tidy(index, pauli)
+                return
+            if not earlier.commutes(x, z):
+                break
+        self.rotations.append(Rotation(x, z, rest))
+
+    def _tidy(self, index: int, pauli: Pauli) -> None:
+        """Fold a lengthened rotation; a quarter or half turn taken out passes everything later, because the merge did."""
+        rotation = self.rotations[index]
+        halves = round(rotation.angle / pi)
+        rotation.angle -= halves * pi
+        self._clifford(pauli, 2 * (halves & 1))
+        if pi / 2 - abs(rotation.angle) < TINY:
+            sign = -1 if is_negative(self.image(pauli)) else 1
+            self._clifford(pauli, (1 if rotation.angle * sign > 0 else 3))
+            rotation.angle = 0.0
+        if abs(rotation.angle) < TINY:
+            del self.rotations[index]
+
+    def _clifford(self, pauli: Pauli, quarters: int) -> None:
+        """Let ``exp(-i quarters π/4 P)`` conjugate whatever comes later."""
+        if not quarters:
+            return
+        image = self.image(pauli)
+        touched = pauli[0] | pauli[1]
+        changed = []
+        while touched:
+            bit = touched & -touched
+            touched ^= bit
+            wire = bit.bit_length() - 1
+            pair = []
+            for axis, old in ((0, self._images[wire][0]), (2, self._images[wire][1])):
+                if anticommute(single(wire, axis), pauli):
+                    if quarters == 2:
+                        old = (old[0], old[1], (old[2] + 2) & 3)
+                    else:
+                        x, z, r = multiply(old, image)
+                        old = (x, z, (r + (3 if quarters == 1 else 1)) & 3)
+                pair.append(old)
+            changed.append((wire, (pair[0], pair[1])))
+        for wire, images in changed:
+            self._images[wire] = images
+
+
+def read_paulis(terms: list[Term], tail: list[Fence], width: int) -> PauliProgram:
+    """Return the rotations of the interactions, and the Paulis that the fences measure."""
+    reader = _Reader(width)
+    for term in terms:
+        reader.term(term)
+    measured: dict[int, Pauli] = {}
+    for fence in tail:
+        if fence.demand is Demand.MEASURE:
+            for wire, frame in zip(fence.wires, fence.frames, strict=True):
+                if wire not in measured:
+                    axis, positive = reader.axis(wire, back_z(frame))
+                    x, z, r = reader.image(single(wire, axis))
+                    measured[wire] = (x, z, r if positive else (r + 2) & 3)
+    return PauliProgram(width, reader.rotations, measured)

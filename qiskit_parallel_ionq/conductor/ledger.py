@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the conductor keeps about a batch besides what readers see, and what its parts share."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..batch import Batch
+from ..decode import Outcome, RawResult
+from ..lifecycle import Event
+from ..policy import Backoff
+from ..reconcile import Doubt
+from ..worker import Worker
+from .loop import Lane, Loop
+
+BACKOFF = Backoff()
+
+
+@dataclass(slots=True)
+class Voyage:
+    """What is kept about one submission besides its state."""
+
+    body: bytes | None
+    setbacks: int = 0
+    due: float = math.inf
+    """When it is to be looked at next; an entry of the heap with another time is void."""
+    has_bet: bool = False
+    takes_at_least: float = 0.0
+    missing_since: float | None = None
+    cancelled_at: float = -math.inf
+    doubt: Doubt | None = None
+    reading: int = 0
+    """Counts the attempts to read the result; answers to an earlier one are void."""
+    pieces: int = 0
+    aggregate: RawResult | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Ledger:
+    """What is kept about one batch. Touched by the loop's thread only."""
+
+    began: float
+    lane: Lane
+    voyages: list[Voyage] = field(default_factory=list)
+    due: list[tuple[float, int]] = field(default_factory=list)
+    to_cancel: list[int] = field(default_factory=list)
+    active: int = 0
+    stopped: Exception | None = None
+    unreachable_since: float | None = None
+    is_cancelled: bool = False
+    cancels_running: bool = False
+    looks_one_by_one: bool = False
+    listings: int = 0
+    is_listing: bool = False
+
+
+class Stage(Protocol):
+    """What the parts of the conductor may ask of the whole."""
+
+    loop: Loop
+    worker: Worker
+
+    def ledger(self, batch: Batch) -> Ledger:
+        """Return the ledger of a batch that is under way."""
+
+    def is_open(self, batch: Batch) -> bool:
+        """Say whether a batch is under way."""
+
+    def apply(self, batch: Batch, number: int, event: Event) -> None:
+        """Step one submission, publish its state, and see to what follows."""
+
+    def end_circuit(
+        self, batch: Batch, index: int, *, outcome: Outcome | None = None, error: Exception | None = None
+    ) -> None:
+        """Note a circuit's result, or the reason why it has none."""
+
+
+def pause(stage: Stage, setbacks: int) -> float:
+    """Return seconds to wait after so many setbacks in a row."""
+    return BACKOFF.delay(min(setbacks, BACKOFF.attempts), jitter=stage.loop.jitter()) or 0.0

@@ -1,0 +1,227 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conductor's thread: an inbox, a heap of due times, and lanes of tasks for a bounded pool of workers.
+
+Workers never wait: due times live here, so ten workers keep hundreds of circuits in flight and a
+cancellation is prompt. Time, randomness and the executor are passed in, so tests need neither.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import queue
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from ..errors import IonQError
+from ..options import MAX_WORKERS_LIMIT
+from ..policy import Gate
+from ..worker import Report
+
+logger = logging.getLogger("qiskit_parallel_ionq")
+Inbox = queue.SimpleQueue[Callable[[], object]]
+
+
+class Order(IntEnum):
+    """In which order ready tasks go out: what is sent early is done early."""
+
+    CANCEL = 0
+    SUBMIT = 1
+    LOOK = 2
+    FETCH = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A command on its way to a worker, and what to do with the account of it."""
+
+    perform: Callable[[], Report]
+    then: Callable[[Report], None]
+    on_start: Callable[[], None] = lambda: None
+
+
+@dataclass(slots=True, eq=False)
+class Lane:
+    """The tasks of one batch, of which so many may be under way at once."""
+
+    width: int
+    may_submit: Callable[[], bool] = lambda: True
+    ready: tuple[deque[Task], ...] = field(default_factory=lambda: tuple(deque() for _ in Order))
+    under_way: int = 0
+
+    def put(self, order: Order, task: Task) -> None:
+        """Add a task that is ready to go."""
+        self.ready[order].append(task)
+
+    def next(self) -> deque[Task] | None:
+        """Return the queue whose first task may go out now."""
+        if self.under_way >= self.width:
+            return None
+        for order, tasks in zip(Order, self.ready, strict=True):
+            if tasks and (order is not Order.SUBMIT or self.may_submit()):
+                return tasks
+        return None
+
+
+class Loop:
+    """Runs messages, due callbacks and tasks, all callbacks on one thread.
+
+    Args:
+        now: monotonic clock, seconds.
+        wait: takes the next message from the inbox, waiting so many seconds; raises ``queue.Empty``.
+        executor: makes the pool of workers, on first need.
+        jitter: draws numbers in [0, 1).
+        on_bug: told when a callback raises, which is a bug of ours.
+        on_end: told when the thread ends.
+    """
+
+    def __init__(
+        self,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        wait: Callable[[Inbox, float | None], Callable[[], object]] | None = None,
+        executor: Callable[[], Executor] | None = None,
+        jitter: Callable[[], float] = random.random,
+        on_bug: Callable[[Exception], None] = lambda _: None,
+        on_end: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.now = now
+        self.jitter = jitter
+        self.on_bug = on_bug
+        self.on_end = on_end
+        self._wait = wait or (lambda inbox, seconds: inbox.get(timeout=seconds))
+        self._make_executor = executor or _pool
+        self._inbox: Inbox = queue.SimpleQueue()
+        self._timers: list[tuple[float, int, Callable[[], object]]] = []
+        self._sequence = itertools.count()
+        self._lanes: list[Lane] = []
+        self._gate = Gate.open(MAX_WORKERS_LIMIT)
+        self._under_way = 0
+        self._executor: Executor | None = None
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
+
+    def post(self, message: Callable[[], object]) -> None:
+        """Have something done on the loop's thread. Any thread may call this.
+
+        Raises:
+            IonQError: the loop is closed.
+        """
+        if self._is_closed:
+            raise IonQError("this provider is closed; make a new one to run more circuits")
+        self._inbox.put(message)
+
+    def start(self) -> None:
+        """Start the thread, if it is not running.
+
+        Raises:
+            IonQError: the loop is closed.
+        """
+        with self._lock:
+            if self._is_closed:
+                raise IonQError("this provider is closed; make a new one to run more circuits")
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="ionq-conductor", daemon=True)
+                self._thread.start()
+
+    def close(self, timeout: float = 10.0) -> None:
+        """Start nothing more, wait for the answers under way, and end the thread."""
+        with self._lock:
+            self._is_closed = True
+            thread = self._thread
+        self._inbox.put(lambda: None)
+        if thread is not None and thread is not threading.current_thread():
+            thread.join(timeout)
+        if self._executor is not None:
+            self._executor.shutdown(wait=False)
+
+    def at(self, due: float, ring: Callable[[], object]) -> None:
+        """Call back at a time on the loop's clock."""
+        heapq.heappush(self._timers, (due, next(self._sequence), ring))
+
+    def open_lane(self, lane: Lane) -> None:
+        """Let a batch's tasks go out."""
+        self._lanes.append(lane)
+
+    def close_lane(self, lane: Lane) -> None:
+        """Forget a batch."""
+        self._lanes.remove(lane)
+
+    def turn(self) -> None:
+        """Do all that can be done now, then wait for the next message or due time."""
+        while self._timers and self._timers[0][0] <= self.now():
+            heapq.heappop(self._timers)[2]()
+        self._dispatch()
+        patience = max(0.0, self._timers[0][0] - self.now()) if self._timers else None
+        try:
+            message = self._wait(self._inbox, patience)
+        except queue.Empty:
+            return
+        message()
+        while not self._inbox.empty():
+            self._inbox.get()()
+
+    def _run(self) -> None:
+        while not (self._is_closed and self._under_way == 0):
+            try:
+                self.turn()
+            except Exception as error:
+                logger.exception("A bug in the conductor; the circuits under way are given up")
+                self.on_bug(error)
+        self.on_end()
+
+    def _dispatch(self) -> None:
+        """Hand ready tasks to workers, as far as the gate and the lanes allow."""
+        if self._is_closed:
+            return
+        for lane in self._lanes:
+            while (tasks := lane.next()) is not None:
+                if not self._gate.allows(self.now(), self._under_way):
+                    if self._under_way == 0:
+                        self.at(self._gate.not_before, lambda: None)
+                    return
+                self._hand_out(tasks.popleft(), lane)
+
+    def _hand_out(self, task: Task, lane: Lane) -> None:
+        task.on_start()
+        lane.under_way += 1
+        self._under_way += 1
+        if self._executor is None:
+            self._executor = self._make_executor()
+
+        def work() -> None:
+            try:
+                report = task.perform()
+            except Exception as error:  # noqa: BLE001 - a worker that died unheard would hang the run
+                report = Report(error=IonQError(f"a bug in a worker: {error!r}"), sent_at=self.now())
+            self._inbox.put(lambda: self._finish(task, lane, report))
+
+        self._executor.submit(work)
+
+    def _finish(self, task: Task, lane: Lane, report: Report) -> None:
+        under_way = self._under_way
+        lane.under_way -= 1
+        self._under_way -= 1
+        if report.is_congestion:
+            self._gate = self._gate.set_back(
+                self.now(),
+                sent_at=report.sent_at,
+                under_way=under_way,
+                pause=report.pause,
+                jitter=self.jitter(),
+            )
+        else:
+            self._gate = self._gate.succeeded(under_way)
+        task.then(report)
+
+
+def _pool() -> Executor:
+    return ThreadPoolExecutor(MAX_WORKERS_LIMIT, thread_name_prefix="ionq-worker")

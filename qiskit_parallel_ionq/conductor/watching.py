@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Decides when to ask how jobs stand, asks for many at once, and learns how long they take."""
+
+from __future__ import annotations
+
+import heapq
+import math
+from dataclasses import replace
+from typing import Any
+
+from .. import wire
+from ..batch import Batch
+from ..errors import CircuitFailedError
+from ..lifecycle import BetPlaced, Seen, Vanished
+from ..policy import Forecast, Watch
+from ..wire import JobRecord, JobState
+from ..worker import Report
+from .ledger import Stage, pause
+from .loop import Order, Task
+
+WATCH = Watch()
+WINDOW = 0.03
+"""Seconds: looks that are due this close together share a request."""
+BELIEVE_ABSENCE_AFTER = 60.0
+"""Seconds: a job that the service denies having is given this long to turn up."""
+
+
+class Watching:
+    """The time between acceptance and result."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+        self._forecasts: dict[tuple[Any, ...], Forecast] = {}
+
+    def plan(self, batch: Batch, number: int) -> None:
+        """Decide when to ask about a job next, and whether to ask for its result straight away."""
+        ledger, now = self._stage.ledger(batch), self._stage.loop.now()
+        submission, voyage, parcel = batch.submissions[number], ledger.voyages[number], batch.parcels[number]
+        sent_at = now if submission.sent_at is None else submission.sent_at
+        due = self._expected(batch, number)
+        is_bettable = not (parcel.dry_run or parcel.by_register or parcel.by_child)
+        may_bet = is_bettable and not (voyage.has_bet or submission.cancel_asked)
+        if due is not None and may_bet and self._forecast(batch, number).may_bet(due - sent_at):
+            voyage.has_bet, voyage.due = True, math.inf
+            self._stage.loop.at(due, lambda: self._bet(batch, number))
+        elif due is not None and now < due <= now + Forecast.BET_WITHIN:
+            self.look_at(due, batch, number)
+        elif submission.seen_at is None:
+            self.look_soon(batch, number)
+        else:
+            elapsed = now - (submission.accepted_at or now)
+            remaining = None if due is None else due - now
+            self.look_at(now + WATCH.again(elapsed=elapsed, remaining=remaining), batch, number)
+
+    def look_soon(self, batch: Batch, number: int) -> None:
+        """Ask about a job after the shortest pause."""
+        self.look_at(self._stage.loop.now() + WATCH.shortest, batch, number)
+
+    def look_at(self, due: float, batch: Batch, number: int) -> None:
+        """Ask about a job at a time, together with whatever else is due then."""
+        ledger = self._stage.ledger(batch)
+        ledger.voyages[number].due = due
+        heapq.heappush(ledger.due, (due, number))
+        self._stage.loop.at(due, lambda: self._look(batch))
+
+    def bet_won(self, batch: Batch, number: int) -> None:
+        """Note that a result was there at the forecast moment."""
+        due, sent_at = self._expected(batch, number), batch.submissions[number].sent_at
+        forecast = self._forecast(batch, number).bet(won=True)
+        if due is not None and sent_at is not None:
+            forecast = forecast.seen(WATCH.turnaround(sent_at, due))
+        self._forecasts[self._kind(batch, number)] = forecast
+
+    def bet_lost(self, batch: Batch, number: int) -> None:
+        """Note that a result was not there at the forecast moment."""
+        submission, now = batch.submissions[number], self._stage.loop.now()
+        self._stage.ledger(batch).voyages[number].takes_at_least = now - (submission.sent_at or now)
+        self._forecasts[self._kind(batch, number)] = self._forecast(batch, number).bet(won=False)
+
+    def _kind(self, batch: Batch, number: int) -> tuple[Any, ...]:
+        """Return what jobs must share to be expected to take equally long."""
+        parcel = batch.parcels[number]
+        return batch.target, parcel.is_exact, parcel.shots, len(parcel.circuits)
+
+    def _forecast(self, batch: Batch, number: int) -> Forecast:
+        return self._forecasts.get(self._kind(batch, number), Forecast())
+
+    def _expected(self, batch: Batch, number: int) -> float | None:
+        """Return when the result can be there: by the service's prediction, else by experience."""
+        submission = batch.submissions[number]
+        record, sent_at = submission.record, submission.sent_at
+        if sent_at is None:
+            return None
+        if record is not None and record.predicted_execution_ms is not None:
+            execution, waiting = (
+                record.predicted_execution_ms / 1000.0,
+                (record.predicted_wait_ms or 0.0) / 1000.0,
+            )
+            if waiting and record.state is not JobState.STARTED:
+                return (submission.seen_at or sent_at) + waiting + execution
+            return WATCH.due(sent_at, execution)
+        known = self._forecast(batch, number).turnaround
+        return None if known is None else WATCH.due(sent_at, known)
+
+    def _bet(self, batch: Batch, number: int) -> None:
+        if self._stage.is_open(batch) and batch.submissions[number].phase.is_in_service:
+            self._stage.apply(batch, number, BetPlaced())
+
+    def _look(self, batch: Batch) -> None:
+        """Ask about all jobs of a batch that are due, in as few requests as possible."""
+        if not self._stage.is_open(batch):
+            return
+        ledger, now = self._stage.ledger(batch), self._stage.loop.now()
+        together = []
+        while ledger.due and ledger.due[0][0] <= now + WINDOW:
+            due, number = heapq.heappop(ledger.due)
+            if ledger.voyages[number].due != due or not batch.submissions[number].phase.is_in_service:
+                continue
+            ledger.voyages[number].due = math.inf
+            if ledger.looks_one_by_one or self._wants_own_look(batch, number):
+                self._ask(batch, [number], alone=True)
+            else:
+                together.append(number)
+        for start in range(0, len(together), wire.IDS_PER_PAGE):
+            self._ask(batch, together[start : start + wire.IDS_PER_PAGE], alone=False)
+
+    def _wants_own_look(self, batch: Batch, number: int) -> bool:
+        """Say whether only the job's own page will do: listings leave out children's ids."""
+        record = batch.submissions[number].record
+        is_missing = self._stage.ledger(batch).voyages[number].missing_since is not None
+        return is_missing or (batch.parcels[number].is_pack and not (record and record.child_ids))
+
+    def _ask(self, batch: Batch, numbers: list[int], *, alone: bool) -> None:
+        worker, ids = self._stage.worker, [batch.submissions[n].job_id or "" for n in numbers]
+        task = Task(
+            perform=(lambda: worker.look_at(ids[0])) if alone else (lambda: worker.look(ids)),
+            then=lambda report: self._looked(batch, numbers, report, alone=alone),
+        )
+        self._stage.ledger(batch).lane.put(Order.LOOK, task)
+
+    def _looked(self, batch: Batch, numbers: list[int], report: Report, *, alone: bool) -> None:
+        ledger = self._stage.ledger(batch)
+        status = getattr(report.error, "status", None)
+        if status in (404, 405) and not alone:
+            ledger.looks_one_by_one = True  # this service has no listing
+        for number in numbers:
+            submission, voyage = batch.submissions[number], ledger.voyages[number]
+            if not submission.phase.is_in_service:
+                continue
+            record = (report.value or {}).get(submission.job_id)
+            if record is not None:
+                voyage.setbacks, voyage.missing_since = 0, None
+                self._seen(batch, number, record, report.sent_at)
+            elif report.is_passing:
+                voyage.setbacks += 1
+                self.look_at(self._stage.loop.now() + pause(self._stage, voyage.setbacks), batch, number)
+            elif report.error is not None and status not in (404, 405):
+                self._stage.apply(batch, number, Vanished(report.error, at=self._stage.loop.now()))
+            else:
+                self._miss(batch, number)
+
+    def _seen(self, batch: Batch, number: int, record: JobRecord, looked_at: float) -> None:
+        known = batch.submissions[number].record
+        if known is not None and not record.child_ids:
+            record = replace(record, child_ids=known.child_ids)  # a listing leaves them out
+        self._learn(batch, number, record, looked_at)
+        self._stage.apply(batch, number, Seen(record, at=self._stage.loop.now()))
+
+    def _miss(self, batch: Batch, number: int) -> None:
+        """Give a job that the service does not show some time to turn up, then believe it."""
+        voyage, now = self._stage.ledger(batch).voyages[number], self._stage.loop.now()
+        job_id = batch.submissions[number].job_id
+        if voyage.missing_since is None:
+            voyage.missing_since = now
+            self.look_at(now, batch, number)
+        elif now - voyage.missing_since < BELIEVE_ABSENCE_AFTER:
+            self.look_at(now + BELIEVE_ABSENCE_AFTER / 3.0, batch, number)
+        else:
+            reason = (
+                f"the service says it has no job {job_id}, and said so for {BELIEVE_ABSENCE_AFTER:.0f} s; "
+                "it may have been deleted"
+            )
+            self._stage.apply(batch, number, Vanished(CircuitFailedError(reason, job_id=job_id), at=now))
+
+    def _learn(self, batch: Batch, number: int, record: JobRecord, looked_at: float) -> None:
+        """Remember how long this kind of job takes."""
+        submission, voyage = batch.submissions[number], self._stage.ledger(batch).voyages[number]
+        if submission.sent_at is None:
+            return
+        elapsed = looked_at - submission.sent_at
+        if record.state is not JobState.COMPLETED:
+            voyage.takes_at_least = elapsed
+        else:
+            self._forecasts[self._kind(batch, number)] = self._forecast(batch, number).seen(
+                _turnaround(record, voyage.takes_at_least, elapsed)
+            )
+
+
+def _turnaround(record: JobRecord, at_least: float, at_most: float) -> float:
+    """Return how long the service took; where it does not say, the time at which the job was seen done.
+
+    An estimate that errs on the long side costs its error once; one on the short side costs a request too.
+    """
+    return at_most if record.execution_ms is None else max(at_least, record.execution_ms / 1000.0)

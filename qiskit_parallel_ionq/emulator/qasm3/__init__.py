@@ -1,0 +1,8 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A reader for the OpenQASM 3 the service takes: flat programs, gate definitions and modifiers; branches on request."""
+
+from __future__ import annotations
+
+from .reader import read_program
+
+__all__ = ["read_program"]

@@ -1,0 +1,329 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The shipped conductor and workers against a simulated service, in virtual time: no thread, no socket, no sleep."""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import json
+import queue
+import random
+from collections import Counter
+from dataclasses import dataclass, field
+
+import pytest
+from qiskit import QuantumCircuit
+
+from qiskit_parallel_ionq.api import Page
+from qiskit_parallel_ionq.batch import Batch
+from qiskit_parallel_ionq.conductor import Conductor, Loop
+from qiskit_parallel_ionq.encode import encode_circuit
+from qiskit_parallel_ionq.errors import TransportError, api_error
+from qiskit_parallel_ionq.gates import GPIGate
+from qiskit_parallel_ionq.options import RunOptions
+from qiskit_parallel_ionq.parcel import Packer
+from qiskit_parallel_ionq.transport import Reply
+from qiskit_parallel_ionq.wire import JobRecord, JobState
+from qiskit_parallel_ionq.worker import Worker
+
+
+class VirtualTime:
+    """A clock that jumps to the next thing that happens, and a pool whose requests take a round trip."""
+
+    def __init__(self, round_trip: float) -> None:
+        self.now = 0.0
+        self.round_trip = round_trip
+        self.under_way = 0
+        self.most_under_way = 0
+        self._events: list = []
+        self._sequence = itertools.count()
+
+    def submit(self, work) -> None:
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        self.at(self.now + self.round_trip, lambda: self._answer(work))
+
+    def shutdown(self, wait: bool = True) -> None:
+        pass
+
+    def at(self, due: float, happen) -> None:
+        heapq.heappush(self._events, (due, next(self._sequence), happen))
+
+    def wait(self, inbox, patience):
+        while inbox.empty():
+            due = self._events[0][0] if self._events else float("inf")
+            limit = float("inf") if patience is None else self.now + patience
+            if due == limit == float("inf"):
+                raise AssertionError("nothing will ever happen again: the conductor is stuck")
+            if limit <= due:
+                self.now, patience = limit, 0.0
+                raise queue.Empty
+            patience = None if patience is None else limit - due
+            self.now = due
+            heapq.heappop(self._events)[2]()
+        return inbox.get()
+
+    def _answer(self, work) -> None:
+        self.under_way -= 1
+        work()
+
+
+@dataclass
+class Stored:
+    """A job in the simulated service."""
+
+    id: str
+    body: dict
+    stored_at: float
+    done_at: float
+    children: tuple[str, ...]
+    cancelled: bool = False
+    failure: tuple[str, str] | None = None
+    failed_children: dict[int, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def token(self) -> str:
+        return self.body["metadata"]["qpi"]
+
+    @property
+    def circuits(self) -> list:
+        given = self.body["input"]
+        return [c["circuit"] for c in given["circuits"]] if "circuits" in given else [given["circuit"]]
+
+
+class SimulatedIonQ:
+    """Stands where `Api` stands. ``post_faults`` and ``get_faults`` script bad days.
+
+    A fault is ``"lost after store"``, ``"503 after store"``, ``"503 before store"``, ``"not sent"``,
+    ``"lost before store"``, an HTTP status, or ``(429, seconds)``; a callable is asked at each request.
+    """
+
+    def __init__(self, time: VirtualTime, *, execution=0.5, predicts=True, rate=None, burst=1, listing_lag=0.0):
+        self.time = time
+        self.execution = execution if callable(execution) else lambda _: execution
+        self.predicts = predicts
+        self.rate, self.tokens, self.filled_at, self.burst = rate, float(burst), 0.0, burst
+        self.listing_lag = listing_lag
+        self.lists_jobs = True
+        self.post_faults: list = []
+        self.get_faults: list = []
+        self.jobs_stored: list[Stored] = []
+        self.log: list[tuple[float, str, str, object]] = []
+        self.after_store = lambda job: None
+        self.page_size = 25
+
+    @property
+    def now(self) -> float:
+        """When the service handles the request that is being answered: half a round trip ago."""
+        return self.time.now - self.time.round_trip / 2
+
+    def create_job(self, body: bytes) -> Reply:
+        fault = self._fault(self.post_faults)
+        status = self._limited() or fault
+        self.log.append((self.now, "POST", "/jobs", status))
+        if fault == "not sent":
+            raise TransportError("refused", sent=False)
+        if fault == "lost before store":
+            raise TransportError("reset", sent=True)
+        if isinstance(status, tuple):
+            return Reply(429, {"Retry-After": str(status[1])}, b'{"message": "slow down"}')
+        if isinstance(status, int):
+            return Reply(status, {}, b'{"error": "no", "message": "because", "statusCode": %d}' % status)
+        if status == "503 before store":
+            return Reply(503, {}, b"{}")
+        job = self._store(json.loads(body))
+        if status == "503 after store":
+            return Reply(503, {}, b"{}")
+        if status == "lost after store":
+            raise TransportError("read timed out", sent=True)
+        return Reply(201, {}, json.dumps({"id": job.id, "status": "submitted", "session_id": None}).encode())
+
+    def job(self, job_id: str) -> JobRecord:
+        self._get(f"/jobs/{job_id}")
+        for job in self.jobs_stored:
+            if job.id == job_id:
+                return self._record(job)
+            if job_id in job.children:
+                position = job.children.index(job_id)
+                failure = job.failed_children.get(position, (None, None))
+                state = JobState.FAILED if failure[0] else JobState.COMPLETED
+                return JobRecord(job_id, state, *failure, parent_id=job.id)
+        raise api_error(404, method="GET", path=f"/jobs/{job_id}")
+
+    def jobs(self, *, ids=(), parent=None, limit=None, cursor=None) -> Page:
+        self._get("/jobs" + ("?ids" if ids else ""))
+        if not self.lists_jobs:
+            raise api_error(404, method="GET", path="/jobs")
+        if ids:
+            return Page(tuple(self._listed(j) for j in self.jobs_stored if j.id in ids), None)
+        visible = [j for j in reversed(self.jobs_stored) if j.stored_at + self.listing_lag <= self.now]
+        start = int(cursor or 0)
+        page = visible[start : start + self.page_size]
+        more = str(start + self.page_size) if start + self.page_size < len(visible) else None
+        return Page(tuple(self._listed(j) for j in page), more)
+
+    def result(self, path: str):
+        self._get(path)
+        job_id, _, kind = path.removeprefix("/jobs/").partition("/results/")
+        for job in self.jobs_stored:
+            outcomes = [_outcome(c) for c in job.circuits]
+            if job_id in job.children:
+                outcome = str(outcomes[job.children.index(job_id)])
+                return [outcome] * job.body["shots"] if kind == "shots" else {outcome: 1.0}
+            if job.id == job_id and self._record(job).state is JobState.COMPLETED:
+                if kind == "probabilities/aggregated":
+                    return {c: {str(o): 1.0} for c, o in zip(job.children, outcomes, strict=True)}
+                return {str(outcomes[0]): 1.0}
+        raise api_error(404, method="GET", path=path)
+
+    def cancel_jobs(self, ids) -> None:
+        self.log.append((self.now, "PUT", "/jobs/status/cancel", len(ids)))
+        for job in self.jobs_stored:
+            job.cancelled = job.cancelled or job.id in ids
+
+    # -- what tests read -----------------------------------------------------------------------
+
+    def count(self, method: str, path: str = "") -> int:
+        return sum(m == method and p.startswith(path) for _, m, p, _ in self.log)
+
+    def stored_twice(self) -> dict[str, int]:
+        return {t: n for t, n in Counter(j.token for j in self.jobs_stored).items() if n > 1}
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _store(self, body: dict) -> Stored:
+        number = len(self.jobs_stored)
+        circuits = body["input"].get("circuits", [])
+        children = tuple(f"child-{number}-{k}" for k in range(len(circuits)))
+        job = Stored(f"job-{number}", body, self.now, self.now + self.execution(number), children)
+        self.jobs_stored.append(job)
+        self.after_store(job)
+        return job
+
+    def _record(self, job: Stored) -> JobRecord:
+        done = self.now >= job.done_at - 1e-9
+        state = JobState.COMPLETED if done else JobState.STARTED
+        if done and (job.failure or job.failed_children):
+            state = JobState.FAILED
+        if job.cancelled:
+            state = JobState.CANCELED
+        duration = 1000 * (job.done_at - job.stored_at)
+        return JobRecord(
+            job.id,
+            state,
+            *(job.failure or (None, None)),
+            metadata=job.body["metadata"],
+            child_ids=job.children,
+            predicted_execution_ms=duration if self.predicts else None,
+            execution_ms=duration if self.predicts and done else None,
+        )
+
+    def _listed(self, job: Stored) -> JobRecord:
+        record = self._record(job)
+        return JobRecord(**{f: getattr(record, f) for f in record.__slots__} | {"child_ids": ()})
+
+    def _get(self, path: str) -> None:
+        fault = self._limited() or self._fault(self.get_faults)
+        self.log.append((self.now, "GET", path, fault))
+        if fault == "lost":
+            raise TransportError("read timed out", sent=True)
+        if fault is not None:
+            status = fault[0] if isinstance(fault, tuple) else fault
+            error = api_error(status, method="GET", path=path)
+            error.retry_after = str(fault[1]) if isinstance(fault, tuple) else None
+            raise error
+
+    @staticmethod
+    def _fault(faults):
+        if callable(faults):
+            return faults()
+        return faults.pop(0) if faults else None
+
+    def _limited(self):
+        if self.rate is None:
+            return None
+        self.tokens = min(self.burst, self.tokens + (self.now - self.filled_at) * self.rate)
+        self.filled_at = self.now
+        if self.tokens < 1.0:
+            return (429, 1)
+        self.tokens -= 1.0
+        return None
+
+
+def _outcome(gates: list) -> int:
+    outcome = 0
+    for gate in gates:
+        outcome ^= 1 << gate["target"] if gate["gate"] == "gpi" else 0
+    return outcome
+
+
+class Simulation:
+    """Runs circuits whose outcome is their own number, so that a mix-up shows."""
+
+    BITS = 8
+
+    def __init__(self, *, round_trip=0.15, seed=0, **service) -> None:
+        self.time = VirtualTime(round_trip)
+        self.ionq = SimulatedIonQ(self.time, **service)
+        self.loop = Loop(
+            now=lambda: self.time.now,
+            wait=self.time.wait,
+            executor=lambda: self.time,
+            jitter=random.Random(seed).random,
+        )
+        self.bugs: list[Exception] = []
+        worker = Worker(self.ionq, lambda: self.time.now - round_trip)
+        self.conductor = Conductor(worker, self.loop)
+        self._runs = itertools.count()
+
+    def send(self, total: int, *, target="simulator", **options) -> Batch:
+        chosen = RunOptions().update(shots=10, **options)
+        batch = Batch(
+            f"run{next(self._runs):019d}",
+            total,
+            target=target,
+            workers=chosen.max_workers if chosen.use_parallel else 1,
+            window=None if chosen.use_parallel else 1,
+            seed=1,
+            on_unknown=chosen.on_unknown,
+        )
+        packer = Packer(batch.run, total, target, chosen, "test")
+        for index in range(total):
+            for parcel in packer.add(index, _numbered(index, self.BITS), 10):
+                self.conductor.add(batch, parcel)
+        for parcel in packer.flush():
+            self.conductor.add(batch, parcel)
+        return batch
+
+    def run(self, total: int, **options) -> Batch:
+        return self.finish(self.send(total, **options))
+
+    def finish(self, batch: Batch, until: float = float("inf")) -> Batch:
+        while not batch.is_over and self.time.now < until:
+            self.loop.turn()
+        return batch
+
+
+def _numbered(index: int, bits: int):
+    circuit = QuantumCircuit(bits, bits, name=f"number {index}")
+    for bit in range(bits):
+        if index >> bit & 1:
+            circuit.append(GPIGate(0.0), [bit])
+    circuit.measure(range(bits), range(bits))
+    return encode_circuit(circuit, kind="native", renumber=False)
+
+
+@pytest.fixture
+def simulation():
+    return Simulation
+
+
+@pytest.fixture
+def assert_right():
+    def check(batch: Batch, missing=()) -> None:
+        assert set(batch.errors) == set(missing)
+        for index in range(batch.total):
+            if index not in batch.errors:
+                assert batch.outcomes[index].counts == {hex(index): 10}, f"circuit {index} has another's result"
+
+    return check

@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The conductor in virtual time when the network and the service misbehave."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+
+from qiskit_parallel_ionq.errors import (
+    AuthenticationError,
+    CircuitFailedError,
+    SubmissionUnknownError,
+    TransportError,
+)
+
+
+@pytest.mark.parametrize("fault", ["503 after store", "lost after store"])
+def test_a_job_whose_answer_was_lost_is_adopted_and_not_bought_again(simulation, assert_right, fault):
+    run = simulation()
+    run.ionq.post_faults = [None, fault, None]
+    assert_right(run.run(5))
+    assert run.ionq.count("POST") == 5
+    assert run.ionq.stored_twice() == {}
+
+
+@pytest.mark.parametrize("fault", ["503 before store", "lost before store", 500, 504, 520, 302, 409])
+def test_a_lost_submission_is_sent_again_only_once_it_is_proven_absent(simulation, assert_right, fault):
+    run = simulation()
+    run.ionq.post_faults = [None, fault, None]
+    assert_right(run.run(5))
+    posts = [at for at, method, *_ in run.ionq.log if method == "POST"]
+    assert len(posts) == 6
+    assert posts[-1] - posts[1] > 10.0 + 5.0  # the simulator's time to settle, and two listings apart
+    assert len(run.ionq.jobs_stored) == 5
+
+
+def test_a_lost_submission_to_a_machine_is_given_five_minutes_to_turn_up(simulation, assert_right):
+    run = simulation()
+    run.ionq.post_faults = ["lost before store"]
+    run.run(3, target="qpu.forte-1")
+    posts = [at for at, method, *_ in run.ionq.log if method == "POST"]
+    assert posts[-1] - posts[0] > 300.0
+
+
+def test_only_the_lost_circuit_waits(simulation):
+    run = simulation()
+    run.ionq.post_faults = ["lost before store"]
+    batch = run.send(5)
+    run.finish(batch, until=3.0)
+    assert sorted(batch.finished) == [1, 2, 3, 4]
+
+
+def test_with_never_a_lost_submission_is_reported_with_its_token_and_not_sent_again(simulation, assert_right):
+    run = simulation()
+    run.ionq.post_faults = ["lost before store"]
+    batch = run.run(3, on_unknown="never")
+    assert_right(batch, missing=[0])
+    error = batch.errors[0]
+    assert isinstance(error, SubmissionUnknownError)
+    assert error.token == batch.parcels[0].token
+    assert error.token in str(error)
+    assert run.ionq.count("POST") == 3
+
+
+def test_with_never_a_job_that_shows_up_is_still_adopted(simulation, assert_right):
+    run = simulation(listing_lag=4.0)
+    run.ionq.post_faults = ["lost after store"]
+    assert_right(run.run(3, on_unknown="never"))
+
+
+def test_with_resubmit_the_circuit_is_sent_again_at_once(simulation, assert_right):
+    run = simulation()
+    run.ionq.post_faults = ["lost after store"]
+    assert_right(run.run(3, on_unknown="resubmit"))
+    assert len(run.ionq.jobs_stored) == 4
+    assert run.time.now < 3.0
+
+
+def test_a_listing_that_lags_behind_proves_nothing(simulation, assert_right):
+    run = simulation(listing_lag=45.0)
+    run.ionq.post_faults = ["lost after store"]
+    assert_right(run.run(5))
+    assert run.ionq.stored_twice() == {}
+
+
+def test_long_listings_are_read_to_the_end(simulation, assert_right):
+    run = simulation()
+    run.ionq.page_size = 3
+    run.ionq.post_faults = ["lost after store"]
+    assert_right(run.run(20))
+    assert run.ionq.stored_twice() == {}
+
+
+def test_no_circuit_is_lost_to_a_rate_limit(simulation, assert_right):
+    run = simulation(rate=20.0, burst=20)
+    assert_right(run.run(100, max_workers=32))
+    assert len(run.ionq.jobs_stored) == 100
+    refused = sum(isinstance(fault, tuple) for *_, fault in run.ionq.log)
+    assert refused <= 0.25 * len(run.ionq.log)
+
+
+def test_retry_after_holds_everybody_back(simulation, assert_right):
+    run = simulation()
+    run.ionq.post_faults = [(429, 7)]
+    assert_right(run.run(40))
+    refused_at = next(at for at, _, _, fault in run.ionq.log if fault == (429, 7))
+    between = [at for at, *_ in run.ionq.log if refused_at + 0.2 < at < refused_at + 7.0]
+    assert between == []
+
+
+def test_a_wrong_key_is_said_once_and_nothing_more_is_sent(simulation):
+    run = simulation()
+    run.ionq.post_faults = lambda: 401
+    batch = run.run(100)
+    assert run.ionq.count("POST") <= 10
+    assert len(batch.errors) == 100
+    assert len({id(error) for error in batch.errors.values()}) == 1
+    assert isinstance(batch.errors[0], AuthenticationError)
+
+
+@pytest.mark.parametrize("status", [402, 403])
+def test_a_refused_account_keeps_the_results_of_what_was_accepted(simulation, status):
+    run = simulation()
+    run.ionq.post_faults = [None] * 10 + [status] * 10
+    batch = run.run(40)
+    assert sorted(batch.outcomes) == list(range(10))
+    assert run.ionq.count("POST") <= 20
+
+
+@pytest.mark.parametrize("status", [400, 404, 413, 422])
+def test_a_refused_circuit_leaves_the_others_intact(simulation, assert_right, status):
+    run = simulation()
+    run.ionq.post_faults = [None, None, status]
+    batch = run.run(6)
+    assert_right(batch, missing=[2])
+    assert f"{status}: because" in str(batch.errors[2])
+
+
+def test_a_short_outage_is_ridden_out(simulation, assert_right):
+    run = simulation()
+    run.ionq.post_faults = lambda: "not sent" if run.time.now < 30.0 else None
+    assert_right(run.run(20))
+    assert len(run.ionq.jobs_stored) == 20
+    assert sum(at < 30.0 for at, *_ in run.ionq.log) < 60  # at most two requests a second
+
+
+def test_a_service_that_cannot_be_reached_ends_the_run_with_one_reason(simulation):
+    run = simulation()
+    run.ionq.post_faults = lambda: "not sent"
+    batch = run.run(50)
+    assert len({str(error) for error in batch.errors.values()}) == 1
+    assert isinstance(batch.errors[0], TransportError)
+    assert 60.0 <= run.time.now < 120.0
+
+
+@pytest.mark.parametrize("fault", [500, 502, 503, "lost", (429, 2)])
+def test_failed_reads_are_repeated(simulation, assert_right, fault):
+    run = simulation()
+    run.ionq.get_faults = [fault] * 8
+    assert_right(run.run(10))
+    assert run.ionq.count("POST") == 10
+
+
+def test_a_result_that_is_refused_again_and_again_is_that_circuits_error(simulation):
+    run = simulation(predicts=False)
+    run.ionq.get_faults = lambda: 403 if "/results/" in (run.asked or "") else None
+    original = run.ionq._get
+
+    def get(path):
+        run.asked = path
+        original(path)
+
+    run.ionq._get = get
+    batch = run.run(1)
+    assert "403" in str(batch.errors[0])
+
+
+def test_a_service_without_a_job_listing_is_asked_job_by_job(simulation, assert_right):
+    run = simulation(predicts=False)
+    run.ionq.lists_jobs = False
+    assert_right(run.run(5))
+
+
+def test_a_job_that_was_deleted_is_believed_gone_after_a_while(simulation):
+    run = simulation(execution=600.0)
+    batch = run.send(2)
+    run.finish(batch, until=5.0)
+    del run.ionq.jobs_stored[0]
+    run.finish(batch, until=900.0)
+    assert isinstance(batch.errors[0], CircuitFailedError)
+    assert "no job job-0" in str(batch.errors[0])
+    assert 1 in batch.outcomes
+
+
+def test_a_worker_that_meets_a_bug_does_not_hang_the_run(simulation):
+    run = simulation()
+    run.ionq.create_job = lambda body: 1 / 0
+    batch = run.run(3)
+    assert "ZeroDivisionError" in str(batch.errors[0])
+
+
+POST_FAULTS = [
+    "503 after store", "lost after store", "503 before store", "lost before store", "not sent", (429, 1), 500,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_happens_every_circuit_ends_once_and_right(simulation, assert_right, seed):
+    """Random faults, latencies, packs and listing lags within what the protocol assumes."""
+    rng = random.Random(seed)
+    total, pack = rng.randrange(1, 40), rng.choice([1, 1, 1, 4, 7])
+    run = simulation(
+        seed=seed,
+        round_trip=rng.choice([0.001, 0.05, 0.3]),
+        execution=lambda _: rng.expovariate(1.0),
+        predicts=rng.random() < 0.5,
+        listing_lag=rng.choice([0.0, 0.0, 3.0]),
+        rate=rng.choice([None, None, 10.0]),
+        burst=5,
+    )
+    run.ionq.post_faults = lambda: rng.choice(POST_FAULTS) if rng.random() < 0.15 else None
+    run.ionq.get_faults = lambda: rng.choice([500, 502, 503, "lost", (429, 1)]) if rng.random() < 0.1 else None
+    batch = run.run(total, circuits_per_job=pack, max_workers=rng.choice([1, 3, 10, 32]))
+    assert_right(batch)
+    assert run.ionq.stored_twice() == {}
+    assert len(run.ionq.jobs_stored) == len(batch.parcels)
+    assert sorted(batch.finished) == list(range(total))

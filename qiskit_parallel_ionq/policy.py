@@ -168,10 +168,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """When to look at a job that was sent at ``sent_at``.
+    """When to look at a job whose submission left at ``left_at``.
 
     Whatever the network adds to our submission it adds to our next request as well, so a request that
-    leaves ``execution`` seconds after the submission left arrives just when the result is there.
+    leaves ``turnaround`` seconds after the submission left arrives just when the result is there.
     """
 
     shortest: float = 0.1
@@ -180,13 +180,13 @@ class Watch:
     growth: float = 0.1
     slack: float = 0.02
 
-    def due(self, sent_at: float, turnaround: float) -> float:
+    def due(self, left_at: float, turnaround: float) -> float:
         """Return when to ask for a result that takes ``turnaround`` seconds in the service."""
-        return sent_at + turnaround * 1.01 + self.slack
+        return left_at + turnaround * 1.01 + self.slack
 
-    def turnaround(self, sent_at: float, due: float) -> float:
+    def turnaround(self, left_at: float, due: float) -> float:
         """Return the turnaround that ``due`` was reckoned from."""
-        return (due - sent_at - self.slack) / 1.01
+        return (due - left_at - self.slack) / 1.01
 
     def again(self, *, elapsed: float, remaining: float | None) -> float:
         """Return seconds until the next look at a job that is not done.

@@ -20,6 +20,10 @@ LOOKBACK = 8
 """How many earlier blocks of a wire an interaction may pass to join one of its own pair."""
 
 
+_GAIN = 0.15
+"""Radians by which the sum of a block's angles has to fall for a change that saves no interaction."""
+
+
 @dataclass(slots=True)
 class _Block:
     """Interactions of one pair that follow each other, or can be made to."""
@@ -80,13 +84,12 @@ def _replay_block(program: Program, block: _Block) -> None:
     terms = block.terms
     if len(terms) > 1:
         angles = [term.t for term in terms]
-        now = _weight(angles)
         settled = _all_commute(terms)
-        if not settled or (program.relabelling and _weight(_mirrored(angles)) < now):
+        if not settled or (program.relabelling and _better(_mirrored(angles), angles)):
             weyl = TwoQubitWeylDecomposition(_matrix(block), fidelity=None)
-            angles = [-2 * weyl.a, -2 * weyl.b, -2 * weyl.c]
-            mirror = program.relabelling and _weight(_mirrored(angles)) < _weight(angles)
-            if _weight(_mirrored(angles) if mirror else angles) < now:
+            canonical = [-2 * weyl.a, -2 * weyl.b, -2 * weyl.c]
+            mirror = program.relabelling and _better(_mirrored(canonical), canonical)
+            if _better(_mirrored(canonical) if mirror else canonical, angles):
                 _replay_weyl(program, block, weyl, mirror=mirror)
                 return
     for term in terms:
@@ -110,10 +113,10 @@ def _replay_weyl(
     program.turn(wires[block.b], from_matrix(weyl.K1l))
 
 
-def _weight(angles: list[float]) -> tuple[int, float]:
-    """Return what is to be lowered: the number of interactions, then the sum of their angles, rounded."""
-    sizes = [abs(angle) for angle in angles if abs(angle) > TINY]
-    return len(sizes), round(sum(sizes), 6)
+def _better(new: list[float], old: list[float]) -> bool:
+    """Return whether angles are fewer, or as many and clearly smaller: pulses may be lost by the change."""
+    ours, theirs = (sorted(abs(angle) for angle in angles if abs(angle) > TINY) for angles in (new, old))
+    return len(ours) < len(theirs) or (len(ours) == len(theirs) and sum(ours) < sum(theirs) - _GAIN)
 
 
 def _mirrored(angles: list[float]) -> list[float]:

@@ -17,14 +17,14 @@ from math import atan2, cos, hypot, pi, sin, sqrt
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Qubit
 
-from qiskit_parallel_ionq.compiler.program import TINY, Demand, Fence, Item, Term
+from qiskit_parallel_ionq.compiler.ordering import MSWires, ZZWires, in_order, reorder
+from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Term
 from qiskit_parallel_ionq.compiler.rotations import (
     HALF,
     IDENTITY,
     PARALLEL,
     Quaternion,
     Vector,
-    Z,
     alignment,
     back_z,
     inverse,
@@ -37,111 +37,30 @@ from qiskit_parallel_ionq.gates import Family, GPI2Gate, GPIGate, MSGate, ZZGate
 _FLAT = sqrt(PARALLEL)
 
 
-class _Signs:
-    """Union-find with parity: which stretches have to land on the same pole, which on opposite ones."""
-
-    def __init__(self) -> None:
-        self._parent = [0]
-        self._parity = [1]  # sign relative to the parent; stretch 0 is the fixed +z
-
-    def new(self) -> int:
-        self._parent.append(len(self._parent))
-        self._parity.append(1)
-        return len(self._parent) - 1
-
-    def find(self, node: int) -> tuple[int, int]:
-        parent, parity = self._parent, self._parity
-        path = []
-        while parent[node] != node:
-            path.append(node)
-            node = parent[node]
-        sign = 1
-        for step in reversed(path):
-            sign *= parity[step]
-            parent[step], parity[step] = node, sign
-        return node, sign
-
-    def unite(self, p: int, q: int, sign: int) -> bool:
-        """Ask that the signs of p and q multiply to `sign`; False if what was asked before says otherwise."""
-        (i, si), (j, sj) = self.find(p), self.find(q)
-        if i == j:
-            return si * sj == sign
-        if i < j:  # the fixed stretch stays a root
-            self._parent[j], self._parity[j] = i, si * sj * sign
-        else:
-            self._parent[i], self._parity[i] = j, si * sj * sign
-        return True
-
-
-def _landings(items: list[Item], width: int) -> dict[tuple[int, int], int]:
-    """Choose for zz devices the pole, +1 or -1, on which each visit's direction lands.
-
-    Returns:
-        (item index, wire) -> sign.
-    """
-    signs = _Signs()
-    stretch = [0] * width
-    axis = [Z] * width
-    visits: list[tuple[int, int, int, int]] = []
-
-    def visit(index: int, wire: int, direction: Vector) -> int:
-        """Return how the direction points along the current stretch of its wire, which may be a new one."""
-        along = alignment(direction, axis[wire])
-        if not along:
-            stretch[wire], axis[wire], along = signs.new(), direction, 1
-        visits.append((index, wire, stretch[wire], along))
-        return along
-
-    for index, item in enumerate(items):
-        if type(item) is Term:
-            a, b = item.a, item.b
-            along = visit(index, a, item.u) * visit(index, b, item.v)
-            if abs(item.t) > pi / 2 - TINY:
-                continue
-            wanted = along if item.t > 0 else -along
-            if not signs.unite(stretch[a], stretch[b], wanted):
-                # A GPI here turns one of the two over; the newer stretch is likelier to end soon.
-                wire = a if stretch[a] > stretch[b] else b
-                stretch[wire] = signs.new()
-                signs.unite(stretch[a], stretch[b], wanted)
-                visits[-2:] = [
-                    (i, w, stretch[w], s) if w == wire else (i, w, n, s) for i, w, n, s in visits[-2:]
-                ]
-            continue
-        for wire, frame in zip(item.wires, item.frames, strict=True):
-            if item.demand is Demand.POLE or item.demand is Demand.MEASURE:
-                along = visit(index, wire, back_z(frame))
-                if not signs.unite(stretch[wire], 0, along):
-                    stretch[wire] = signs.new()
-                    signs.unite(stretch[wire], 0, along)
-                    visits[-1] = (index, wire, stretch[wire], along)
-            if item.demand is not Demand.POLE:
-                stretch[wire], axis[wire] = 0, Z
-    return {(index, wire): signs.find(node)[1] * along for index, wire, node, along in visits}
-
-
 class Emitter:
     """Writes native gates for the items of one program, in their order."""
 
-    def __init__(self, items: list[Item], qubits: list[Qubit], family: Family) -> None:
+    def __init__(self, qubits: list[Qubit]) -> None:
         self.instructions: list[CircuitInstruction] = []
-        self._items = items
         self._qubits = qubits
         self._real: list[Quaternion] = [IDENTITY] * len(qubits)
-        self._family = family
 
-    def emit(self) -> list[CircuitInstruction]:
-        """Return the whole program as native gates, with the fences' instructions among them."""
-        landings = _landings(self._items, len(self._qubits)) if self._family == "zz" else {}
-        upcoming = _upcoming(self._items, len(self._qubits)) if self._family == "ms" else {}
-        for index, item in enumerate(self._items):
+    def zz(self, items: list[Item], landings: dict[tuple[int, int], int]) -> None:
+        """Write the items for a zz device, each interaction landing where it was told to."""
+        for item in items:
             if type(item) is Fence:
                 self._fence(item)
-            elif landings:
-                self._zz(item, landings[index, item.a], landings[index, item.b])
+            else:
+                self._zz(item, landings[id(item), item.a], landings[id(item), item.b])
+
+    def ms(self, items: list[Item]) -> None:
+        """Write the items for an ms device."""
+        upcoming = _upcoming(items, len(self._qubits))
+        for index, item in enumerate(items):
+            if type(item) is Fence:
+                self._fence(item)
             else:
                 self._ms(item, upcoming.get((index, item.a)), upcoming.get((index, item.b)))
-        return self.instructions
 
     def _zz(self, term: Term, sign_a: int, sign_b: int) -> None:
         self._land(term.a, term.u, sign_a)
@@ -247,30 +166,60 @@ class Emitter:
 
 
 def _upcoming(items: list[Item], width: int) -> dict[tuple[int, int], Vector]:
-    """Return for each interaction and wire the direction that the wire is asked for next, if any.
+    """Return for each interaction and wire the next other direction that the wire is asked for, if any.
 
     Returns:
         (item index, wire) -> direction.
     """
-    after: list[Vector | None] = [None] * width
+    after: list[Vector | None] = [None] * width  # what is asked for next
+    beyond: list[Vector | None] = [None] * width  # and the first after that which is not parallel to it
     found: dict[tuple[int, int], Vector] = {}
     for index in range(len(items) - 1, -1, -1):
         item = items[index]
         if type(item) is Term:
-            for wire, direction in ((item.a, item.u), (item.b, item.v)):
-                upcoming = after[wire]
-                if upcoming is not None:
-                    found[index, wire] = upcoming
-                after[wire] = direction
+            visits = ((item.a, item.u), (item.b, item.v))
+        elif item.demand is Demand.RESET:
+            for wire in item.wires:
+                after[wire] = beyond[wire] = None
+            continue
         else:
-            for wire, frame in zip(item.wires, item.frames, strict=True):
-                after[wire] = None if item.demand is Demand.RESET else back_z(frame)
+            visits = tuple((wire, back_z(frame)) for wire, frame in zip(item.wires, item.frames, strict=True))
+            if item.demand is not Demand.POLE:
+                for wire in item.wires:
+                    after[wire] = beyond[wire] = None
+        for wire, direction in visits:
+            coming = after[wire]
+            if coming is not None and not alignment(coming, direction):
+                beyond[wire] = coming
+            after[wire] = direction
+            other = beyond[wire]
+            if other is not None and type(item) is Term:
+                found[index, wire] = other
     return found
 
 
-def emit(items: list[Item], circuit: QuantumCircuit, family: Family) -> QuantumCircuit:
-    """Return an empty copy of the circuit filled with native gates for the items."""
+def emit(items: list[Item], circuit: QuantumCircuit, family: Family, *, reordering: bool) -> QuantumCircuit:
+    """Return an empty copy of the circuit filled with native gates for the items.
+
+    Args:
+        items: interactions and fences.
+        circuit: where the qubits, registers and name come from.
+        family: the two-qubit gate of the device.
+        reordering: whether interactions that commute may change places.
+    """
     out = circuit.copy_empty_like()
-    for instruction in Emitter(items, circuit.qubits, family).emit():
+    for instruction in write(items, circuit.qubits, family, reordering=reordering):
         out._append(instruction)  # noqa: SLF001  -- append() would check and copy each: three times slower
     return out
+
+
+def write(items: list[Item], qubits: list[Qubit], family: Family, *, reordering: bool) -> list[CircuitInstruction]:
+    """Return the native instructions of the items. Arguments as for `emit`."""
+    wires = ZZWires(len(qubits)) if family == "zz" else MSWires(len(qubits))
+    items = reorder(items, len(qubits), wires) if reordering else in_order(items, wires)
+    emitter = Emitter(qubits)
+    if isinstance(wires, ZZWires):
+        emitter.zz(items, wires.landings())
+    else:
+        emitter.ms(items)
+    return emitter.instructions

@@ -29,8 +29,15 @@ _WORSE = 1.3
 
 
 _SETTINGS = {
-    2: (Settings(),),
-    3: (Settings(), Settings(near=4, far=16), Settings(near=16, far=60), Settings(measured=0.7)),
+    2: (Settings(discount=0.2, measured=0.7), Settings(near=4, far=16)),
+    3: (
+        Settings(discount=0.2, measured=0.7),
+        Settings(near=4, far=16),
+        Settings(near=30, far=100, discount=0.2),
+        Settings(),
+        Settings(discount=0.6, measured=0.7),
+        Settings(near=4, far=16, discount=0.2, measured=0.2),
+    ),
 }
 """What the Pauli network is tried with, by level."""
 
@@ -41,6 +48,11 @@ class Candidate:
 
     items: list[Item]
     wires: list[int]
+
+    @property
+    def length(self) -> int:
+        """Number of interactions."""
+        return sum(type(item) is Term for item in self.items)
 
     @property
     def cost(self) -> float:
@@ -67,21 +79,30 @@ def to_native(
     Raises:
         CompileError: a gate is not known, or has a parameter that is not a finite real number.
     """
-    seen_through_measurement = not body and has_measurement(circuit)
-    program = Program(circuit.num_qubits, merging=level > 0, relabelling=relabelling and level > 0 and not body)
-    read(circuit, program, step_by_step=level == 0)
-    if not seen_through_measurement:
-        program.fence(Demand.FULL, tuple(range(program.width)))
-    items, wires = program.items, program.wires
-    if level > 0:
-        best = _shorten(Candidate(items, wires), program.width, seen_through_measurement, program.relabelling)
-        if level > 1 and seen_through_measurement and program.relabelling:
-            best = _search(best, program.width, _SETTINGS[level])
-        items, wires = best.items, best.wires
-    for item in items:
+    found = shortest(circuit, level, relabelling=relabelling and not body, body=body)
+    for item in found.items:
         if type(item) is Fence and item.instruction is not None:
             item.instruction = _compile_blocks(item.instruction, family, level)
-    return emit(items, circuit, family), wires
+    return emit(found.items, circuit, family, reordering=level > 0), found.wires
+
+
+def shortest(circuit: QuantumCircuit, level: int, *, relabelling: bool, body: bool = False) -> Candidate:
+    """Read a circuit and return the shortest program found for it. Arguments as for `to_native`."""
+    measured = not body and has_measurement(circuit)
+    relabelling = relabelling and level > 0
+    program = Program(circuit.num_qubits, merging=level > 0, relabelling=relabelling)
+    read(circuit, program, step_by_step=level == 0)
+    if not measured:
+        program.fence(Demand.FULL, tuple(range(program.width)))
+    first = Candidate(program.items, program.wires)
+    if level == 0:
+        return first
+    if measured:
+        first = Candidate(drop_unseen(first.items, program.width), first.wires)
+    best = _shorten(first, program.width, measured, relabelling)
+    if level > 1 and measured and relabelling:
+        best = _search(first, best, program.width, _SETTINGS[level])
+    return best
 
 
 def _shorten(candidate: Candidate, width: int, measured: bool, relabelling: bool) -> Candidate:
@@ -98,22 +119,24 @@ def _shorten(candidate: Candidate, width: int, measured: bool, relabelling: bool
     return Candidate(items, wires)
 
 
-def _search(best: Candidate, width: int, settings: tuple[Settings, ...]) -> Candidate:
-    """Return the best of a candidate and its Pauli networks."""
-    split = split_tail(best.items)
+def _search(first: Candidate, best: Candidate, width: int, settings: tuple[Settings, ...]) -> Candidate:
+    """Return the best of a candidate and of Pauli networks for the program before its blocks were resynthesised.
+
+    Resynthesis makes directions that are no Pauli axes, and so more rotations; the networks go through it afterwards.
+    """
+    split = split_tail(first.items)
     if split is None or not split[0]:
         return best
     terms, tail = split
     source = read_paulis(terms, tail, width)
     if len(source.rotations) > _MANY * len(terms):
         return best
-    wires = best.wires
     for setting in settings:
-        limit = int(_WORSE * sum(type(item) is Term for item in best.items)) + 1
+        limit = int(_WORSE * best.length) + 1
         found = synthesise(source, tail, setting, limit)
         if found is not None:
             program, places = found
-            moved = Candidate(program.items, [places[wire] for wire in wires])
+            moved = Candidate(program.items, [places[wire] for wire in first.wires])
             shorter = _shorten(moved, width, measured=True, relabelling=True)
             if shorter.cost < best.cost:
                 best = shorter

@@ -14,7 +14,8 @@ from qiskit.transpiler.preset_passmanagers import common
 from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePlugin
 
 from qiskit_parallel_ionq.compiler.checking import is_native_target, is_restricted, target_family
-from qiskit_parallel_ionq.compiler.native import to_native
+from qiskit_parallel_ionq.compiler.native import shortest, to_native
+from qiskit_parallel_ionq.compiler.proxies import to_proxies
 from qiskit_parallel_ionq.compiler.unrolling import UnrollNative
 from qiskit_parallel_ionq.gates import Family
 
@@ -67,6 +68,26 @@ def report_permutation(property_set: dict[str, object], dag: DAGCircuit, wires: 
     property_set["final_layout"] = moves if earlier is None else earlier.compose(moves, dag.qubits)
 
 
+class Shorten(TransformationPass):
+    """Rewrite a circuit into fewer interactions, still in Qiskit's gates (level 2 and 3).
+
+    This comes before Qiskit's optimiser, which hides the structure that the search lives on behind generic gates.
+    """
+
+    def __init__(self, level: int) -> None:
+        super().__init__()
+        self.level = level
+
+    def run(self, dag: DAGCircuit) -> DAGCircuit:
+        """Rewrite, and report where each qubit ended."""
+        circuit = dag_to_circuit(dag, copy_operations=False)
+        if circuit.parameters:
+            return dag
+        found = shortest(circuit, self.level, relabelling=True)
+        report_permutation(self.property_set, dag, found.wires)
+        return circuit_to_dag(to_proxies(found.items, circuit), copy_operations=False)
+
+
 class IonQTranslation(PassManagerStagePlugin):
     """Translation stage: Qiskit's own, with native gates of the input made Qiskit's first."""
 
@@ -90,6 +111,9 @@ class IonQTranslation(PassManagerStagePlugin):
             hls_config=config.hls_config,
             qubits_initially_zero=config.qubits_initially_zero,
         )
+        if target is not None and is_native_target(target) and not is_restricted(target):
+            if optimization_level is not None and optimization_level > 1:
+                stage.append(Shorten(optimization_level))
         return stage
 
 
@@ -103,7 +127,8 @@ class IonQScheduling(PassManagerStagePlugin):
         target = pass_manager_config.target
         stage = PassManager()
         if target is not None and is_native_target(target):
-            level = 2 if optimization_level is None else optimization_level
+            # What levels 2 and 3 search for was found in the translation stage.
+            level = 0 if optimization_level == 0 else 1
             stage.append(ToNative(target_family(target), level, relabelling=not is_restricted(target)))
         stage.append(TrivialLayout())
         return stage

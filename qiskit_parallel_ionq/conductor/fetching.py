@@ -96,7 +96,6 @@ class Fetching:
     def _lose_bet(self, batch: Batch, number: int) -> None:
         self._watching.bet_lost(batch, number)
         self._stage.apply(batch, number, BetLost())
-        self._watching.look_soon(batch, number)
 
     def _single(self, batch: Batch, number: int, raw: RawResult) -> None:
         if self._decode(batch, number, 0, raw):

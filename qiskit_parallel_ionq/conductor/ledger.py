@@ -26,7 +26,7 @@ class Voyage:
     setbacks: int = 0
     due: float = math.inf
     """When it is to be looked at next; an entry of the heap with another time is void."""
-    has_bet: bool = False
+    bets: int = 0
     takes_at_least: float = 0.0
     missing_since: float | None = None
     cancelled_at: float = -math.inf

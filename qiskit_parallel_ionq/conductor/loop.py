@@ -80,6 +80,9 @@ class Loop:
         jitter: draws numbers in [0, 1).
         on_bug: told when a callback raises, which is a bug of ours.
         on_end: told when the thread ends.
+
+    Attributes:
+        quickest: seconds of the quickest exchange so far: the network's round trip, or close to it.
     """
 
     def __init__(
@@ -94,6 +97,7 @@ class Loop:
     ) -> None:
         self.now = now
         self.jitter = jitter
+        self.quickest = float("inf")
         self.on_bug = on_bug
         self.on_end = on_end
         self._wait = wait or (lambda inbox, seconds: inbox.get(timeout=seconds))
@@ -208,6 +212,7 @@ class Loop:
 
     def _finish(self, task: Task, lane: Lane, report: Report) -> None:
         under_way = self._under_way
+        self.quickest = min(self.quickest, self.now() - report.sent_at)
         lane.under_way -= 1
         self._under_way -= 1
         if report.is_congestion:

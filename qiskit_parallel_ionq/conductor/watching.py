@@ -11,7 +11,7 @@ from typing import Any
 from .. import wire
 from ..batch import Batch
 from ..errors import CircuitFailedError
-from ..lifecycle import BetPlaced, Seen, Vanished
+from ..lifecycle import BetPlaced, Seen, Submission, Vanished
 from ..policy import Forecast, Watch
 from ..wire import JobRecord, JobState
 from ..worker import Report
@@ -19,6 +19,8 @@ from .ledger import Stage, pause
 from .loop import Order, Task
 
 WATCH = Watch()
+BETS = 2
+"""How often a result is asked for unseen: the forecast may be off by less than a round trip."""
 WINDOW = 0.03
 """Seconds: looks that are due this close together share a request."""
 BELIEVE_ABSENCE_AFTER = 60.0
@@ -36,21 +38,24 @@ class Watching:
         """Decide when to ask about a job next, and whether to ask for its result straight away."""
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
         submission, voyage, parcel = batch.submissions[number], ledger.voyages[number], batch.parcels[number]
-        sent_at = now if submission.sent_at is None else submission.sent_at
         due = self._expected(batch, number)
         is_bettable = not (parcel.dry_run or parcel.by_register or parcel.by_child)
-        may_bet = is_bettable and not (voyage.has_bet or submission.cancel_asked)
-        if due is not None and may_bet and self._forecast(batch, number).may_bet(due - sent_at):
-            voyage.has_bet, voyage.due = True, math.inf
+        may_bet = is_bettable and voyage.bets < BETS and not submission.cancel_asked
+        if (
+            due is not None
+            and may_bet
+            and self._forecast(batch, number).may_bet(due - self._left_at(submission))
+        ):
+            voyage.bets, voyage.due = voyage.bets + 1, math.inf
             self._stage.loop.at(due, lambda: self._bet(batch, number))
         elif due is not None and now < due <= now + Forecast.BET_WITHIN:
             self.look_at(due, batch, number)
         elif submission.seen_at is None:
             self.look_soon(batch, number)
         else:
-            elapsed = now - (submission.accepted_at or now)
+            overdue = now - (due if due is not None and due < now else submission.accepted_at or now)
             remaining = None if due is None else due - now
-            self.look_at(now + WATCH.again(elapsed=elapsed, remaining=remaining), batch, number)
+            self.look_at(now + WATCH.again(elapsed=overdue, remaining=remaining), batch, number)
 
     def look_soon(self, batch: Batch, number: int) -> None:
         """Ask about a job after the shortest pause."""
@@ -65,16 +70,14 @@ class Watching:
 
     def bet_won(self, batch: Batch, number: int) -> None:
         """Note that a result was there at the forecast moment."""
-        due, sent_at = self._expected(batch, number), batch.submissions[number].sent_at
+        due, left_at = self._expected(batch, number), self._left_at(batch.submissions[number])
         forecast = self._forecast(batch, number).bet(won=True)
-        if due is not None and sent_at is not None:
-            forecast = forecast.seen(WATCH.turnaround(sent_at, due))
+        if due is not None:
+            forecast = forecast.seen(WATCH.turnaround(left_at, due))
         self._forecasts[self._kind(batch, number)] = forecast
 
     def bet_lost(self, batch: Batch, number: int) -> None:
         """Note that a result was not there at the forecast moment."""
-        submission, now = batch.submissions[number], self._stage.loop.now()
-        self._stage.ledger(batch).voyages[number].takes_at_least = now - (submission.sent_at or now)
         self._forecasts[self._kind(batch, number)] = self._forecast(batch, number).bet(won=False)
 
     def _kind(self, batch: Batch, number: int) -> tuple[Any, ...]:
@@ -88,19 +91,24 @@ class Watching:
     def _expected(self, batch: Batch, number: int) -> float | None:
         """Return when the result can be there: by the service's prediction, else by experience."""
         submission = batch.submissions[number]
-        record, sent_at = submission.record, submission.sent_at
-        if sent_at is None:
-            return None
+        record, left_at = submission.record, self._left_at(submission)
         if record is not None and record.predicted_execution_ms is not None:
             execution, waiting = (
                 record.predicted_execution_ms / 1000.0,
                 (record.predicted_wait_ms or 0.0) / 1000.0,
             )
             if waiting and record.state is not JobState.STARTED:
-                return (submission.seen_at or sent_at) + waiting + execution
-            return WATCH.due(sent_at, execution)
+                return (submission.seen_at or left_at) + waiting + execution
+            return WATCH.due(left_at, execution)
         known = self._forecast(batch, number).turnaround
-        return None if known is None else WATCH.due(sent_at, known)
+        return None if known is None else WATCH.due(left_at, known)
+
+    def _left_at(self, submission: Submission) -> float:
+        """Return when a submission left that the service took in without delay and answered when it did."""
+        loop = self._stage.loop
+        accepted_at = loop.now() if submission.accepted_at is None else submission.accepted_at
+        sent_at = accepted_at if submission.sent_at is None else submission.sent_at
+        return max(sent_at, accepted_at - loop.quickest)
 
     def _bet(self, batch: Batch, number: int) -> None:
         if self._stage.is_open(batch) and batch.submissions[number].phase.is_in_service:
@@ -185,9 +193,7 @@ class Watching:
     def _learn(self, batch: Batch, number: int, record: JobRecord, looked_at: float) -> None:
         """Remember how long this kind of job takes."""
         submission, voyage = batch.submissions[number], self._stage.ledger(batch).voyages[number]
-        if submission.sent_at is None:
-            return
-        elapsed = looked_at - submission.sent_at
+        elapsed = looked_at - self._left_at(submission)
         if record.state is not JobState.COMPLETED:
             voyage.takes_at_least = elapsed
         else:

@@ -32,10 +32,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """Read ``qubit`` into classical ``bit``."""
+    """Read ``qubit`` into classical ``bit``; None keeps nothing."""
 
     qubit: int
-    bit: int
+    bit: int | None
 
 
 @dataclass(frozen=True, slots=True)

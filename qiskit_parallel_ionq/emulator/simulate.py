@@ -9,20 +9,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from itertools import combinations, product
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from . import gates
+from . import aer, gates
 from .problems import CircuitFailure
 from .program import ALL_QUBITS, Branch, Gate, Measure, Program, Reset, Step, flatten
-from .states import NEGLIGIBLE, Branches
+from .states import NEGLIGIBLE, Branches, Dense, Sparse
 
-LARGEST_STATE = 1 << 24
-"""Amplitudes held at once (16 bytes each)."""
-
+DENSE_QUBITS = 22
+"""Circuits that touch more qubits are simulated by their non-zero amplitudes only."""
+LARGEST_STATE = 1 << 23
+"""Amplitudes held at once, 16 bytes each."""
+MIXED_QUBITS = 10
+"""Most qubits of a density matrix, which has 4**qubits entries."""
 
 @dataclass(frozen=True, slots=True)
 class Rates:
@@ -87,16 +91,8 @@ def simulate(program: Program, *, shots: int, rates: Rates | None, rng: Generato
         CircuitFailure: SimulationError, when the circuit needs more memory than the emulator takes.
     """
     active, compact = _compact(program)
-    if 1 << len(active) > LARGEST_STATE:
-        raise CircuitFailure(
-            "SimulationError",
-            f"The circuit entangles up to {len(active)} qubits; this emulator holds 2^24 amplitudes at most.",
-        )
     run = _Run(compact, rates, rng)
-    final = run.exact() if rates is None else run.sampled(shots)
-    if final is None:
-        raise CircuitFailure("SimulationError", "The circuit measures too often for an exact distribution.")
-    table, weights = final
+    table, weights = run.exact() if rates is None else run.sampled(shots)
     wide = np.zeros((len(table), program.qubits + program.bits), dtype=np.uint8)
     wide[:, [*active, *range(program.qubits, program.qubits + program.bits)]] = table
     return Outcome(wide, weights, rates is not None, program.registers)
@@ -139,7 +135,7 @@ def _final_reads(steps: Sequence[Step]) -> dict[int, Measure]:
             final[position] = step
         for inner in flatten((step,)):
             busy.update(_touched(inner))
-            if isinstance(inner, Measure):
+            if isinstance(inner, Measure) and inner.bit is not None:
                 used.add(inner.bit)
             elif isinstance(inner, Branch):
                 used.update(inner.reads)
@@ -167,69 +163,105 @@ class _Run:
         self._steps = tuple(step for position, step in enumerate(program.steps) if position not in reads)
         self._reads = tuple(reads.values())
 
-    def exact(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]] | None:
-        """Every outcome with its probability, or None when there are too many branches."""
-        state = self._walk(self._steps, self._ground(1.0))
-        if state.size > LARGEST_STATE:
-            return None
-        density = (np.abs(state.amplitudes) ** 2) * state.weights
-        words, branches = np.nonzero(density > NEGLIGIBLE)
+    def exact(self) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+        """Every outcome with its probability."""
+        state = self._ground(1.0)
+        for step in self._steps:
+            state = self._step(step, state)
+        branches, words, chances = state.outcomes()
         order = np.argsort(words, kind="stable")
-        words, branches = words[order], branches[order]
-        return self._table(words, state.bits[branches]), density[words, branches]
+        branches, words = branches[order], words[order]
+        return self._table(words, state.bits[branches]), chances[order] * state.weights[branches]
 
     def sampled(self, shots: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         """One row per shot, in random order, each of weight 1/shots."""
-        words: list[NDArray] = []
-        bits: list[NDArray] = []
-        for state in self._chunks(self._ground(shots)):
-            density = np.abs(state.amplitudes) ** 2
-            for branch, count in enumerate(state.weights.tolist()):
-                column = density[:, branch]
-                hits = self._rng.multinomial(count, column / column.sum())
-                seen = np.nonzero(hits)[0]
-                words.append(np.repeat(seen, hits[seen]))
-                bits.append(np.broadcast_to(state.bits[branch], (count, self._program.bits)))
+        words: list[NDArray[np.int64]] = []
+        bits: list[NDArray[np.uint8]] = []
+        if self._suits_a_mixture(shots):
+            hits = self._rng.multinomial(shots, self._mixture())
+            words.append(np.repeat(np.arange(len(hits)), hits))
+            bits.append(np.zeros((shots, self._program.bits), dtype=np.uint8))
+        elif aer.suits(self._program.qubits, self._steps):
+            seed = int(self._rng.integers(2**31))
+            words.append(aer.sample(self._program.qubits, self._steps, self._noise, shots, seed))
+            bits.append(np.zeros((shots, self._program.bits), dtype=np.uint8))
+        else:
+            for state in self._chunks(self._ground(shots)):
+                branches, outcomes, chances = state.outcomes()
+                starts = np.searchsorted(branches, np.arange(len(state) + 1))
+                for branch, count in enumerate(state.weights.tolist()):
+                    span = slice(starts[branch], starts[branch + 1])
+                    hits = self._rng.multinomial(count, chances[span] / chances[span].sum())
+                    words.append(np.repeat(outcomes[span], hits))
+                    bits.append(np.broadcast_to(state.bits[branch], (count, self._program.bits)))
         order = self._rng.permutation(shots)
         table = self._table(np.concatenate(words)[order], np.concatenate(bits)[order])
         return table, np.full(shots, 1 / shots)
 
     def _ground(self, weight: float | int) -> Branches:
-        return Branches.ground(self._program.qubits, self._program.bits, weight)
+        form = Dense if self._program.qubits <= DENSE_QUBITS else Sparse
+        return form.ground(self._program.qubits, self._program.bits, weight)
 
-    def _table(self, words: NDArray, bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _table(self, words: NDArray[np.int64], bits: NDArray[np.uint8]) -> NDArray[np.uint8]:
         qubits = ((words[:, None] >> np.arange(self._program.qubits)) & 1).astype(np.uint8)
         bits = np.array(bits)
         for read in self._reads:
-            bits[:, read.bit] = qubits[:, read.qubit]
+            if read.bit is not None:
+                bits[:, read.bit] = qubits[:, read.qubit]
         return np.concatenate([qubits, bits], axis=1)
+
+    # ---- as a density matrix: its cost does not depend on the shots ----
+
+    def _suits_a_mixture(self, shots: int) -> bool:
+        qubits = self._program.qubits
+        cheaper = qubits <= 6 or 16 << qubits <= shots
+        return cheaper and qubits <= MIXED_QUBITS and all(isinstance(step, Gate) for step in self._steps)
+
+    def _mixture(self) -> NDArray[np.float64]:
+        """The noisy distribution over words, from the density matrix: qubit k is row bit k, column bit n + k."""
+        width = self._program.qubits
+        mixture = Dense.ground(2 * width, 0, 1.0)
+
+        def columns(qubits: tuple[int, ...]) -> tuple[int, ...]:
+            return tuple(qubit + width for qubit in qubits)
+
+        for gate in self._steps:
+            assert isinstance(gate, Gate)
+            mixture.apply(gate.matrix, gate.targets, gate.controls)
+            mixture.apply(gate.matrix.conj(), columns(gate.targets), columns(gate.controls))
+            for qubits, rate in self._noise(gate):
+                mixture.apply(_depolariser(len(qubits), rate), qubits + columns(qubits))
+        diagonal = mixture.amplitudes[:: (1 << width) + 1, 0].real.clip(0.0)
+        chances: NDArray[np.float64] = diagonal / diagonal.sum()
+        return chances
+
+    # ---- as branches ----
 
     def _chunks(self, state: Branches, start: int = 0) -> Iterable[Branches]:
         """Run to the end; a state that grows too large goes on in two halves, one after the other."""
         for position in range(start, len(self._steps)):
             state = self._step(self._steps[position], state)
-            if state.size > LARGEST_STATE and len(state) > 1:
-                half = np.arange(len(state)) < len(state) // 2
-                yield from self._chunks(state.pick(half), position + 1)
-                yield from self._chunks(state.pick(~half), position + 1)
+            if state.size > LARGEST_STATE // 2 and len(state) > 1:
+                everything = np.arange(len(state))
+                for half in np.array_split(everything, 2):
+                    yield from self._chunks(state.pick(half, state.weights[half]), position + 1)
                 return
         yield state
 
-    def _walk(self, steps: Iterable[Step], state: Branches) -> Branches:
-        for step in steps:
-            state = self._step(step, state)
-            if self._rates is None and state.size > LARGEST_STATE:
-                break
-        return state
-
     def _step(self, step: Step, state: Branches) -> Branches:
+        if state.size > LARGEST_STATE:
+            raise CircuitFailure(
+                "SimulationError", f"The circuit needs more than {LARGEST_STATE} amplitudes, this emulator's limit."
+            )
         if isinstance(step, Gate):
             state.apply(step.matrix, step.targets, step.controls)
-            return state if self._rates is None or step.virtual else self._disturb(state, step.qubits)
+            for qubits, rate in self._noise(step):
+                state = self._disturb(state, qubits, rate)
+            return state
         if isinstance(step, Measure):
             zero, one = self._split(state, step.qubit)
-            for part, value in ((zero, 0), (one, 1)):
-                part.bits[:, step.bit] = value
+            if step.bit is not None:
+                zero.bits[:, step.bit], one.bits[:, step.bit] = 0, 1
             return _together(zero, one)
         if isinstance(step, Reset):
             zero, one = self._split(state, step.qubit)
@@ -237,19 +269,35 @@ class _Run:
             return _together(zero, one)
         taken = step.holds(state.bits)
         return _together(
-            self._walk(step.then, state.pick(taken)), self._walk(step.otherwise, state.pick(~taken))
+            self._branch(step.then, state, np.nonzero(taken)[0]),
+            self._branch(step.otherwise, state, np.nonzero(~taken)[0]),
         )
+
+    def _branch(self, steps: Iterable[Step], state: Branches, chosen: NDArray[np.intp]) -> Branches:
+        part = state.pick(chosen, state.weights[chosen])
+        if len(part):
+            for step in steps:
+                part = self._step(step, part)
+        return part
+
+    def _noise(self, gate: Gate) -> Iterable[tuple[tuple[int, ...], float]]:
+        """The depolarising channels after a gate: their qubits and rates."""
+        if self._rates is None or gate.virtual:
+            return ()
+        if len(gate.qubits) == 1:
+            return ((gate.qubits, self._rates.one_qubit),)
+        return ((pair, self._rates.two_qubit) for pair in combinations(gate.qubits, 2))
 
     def _split(self, state: Branches, qubit: int) -> tuple[Branches, Branches]:
         """The branches where ``qubit`` reads 0 and those where it reads 1."""
         one = state.probability_of_one(qubit)
         if self._rates is None:
             shares = (state.weights * (1 - one), state.weights * one)
-            kept = [share > NEGLIGIBLE for share in shares]
+            kept = [np.nonzero(share > NEGLIGIBLE)[0] for share in shares]
         else:
             ones = self._rng.binomial(state.weights, one)
             shares = (state.weights - ones, ones)
-            kept = [share > 0 for share in shares]
+            kept = [np.nonzero(share)[0] for share in shares]
         parts = []
         for value, (share, keep) in enumerate(zip(shares, kept, strict=True)):
             part = state.pick(keep, share[keep])
@@ -257,35 +305,36 @@ class _Run:
             parts.append(part)
         return parts[0], parts[1]
 
-    def _disturb(self, state: Branches, qubits: tuple[int, ...]) -> Branches:
-        """Depolarise: one qubit alone, or each pair of qubits."""
-        assert self._rates is not None
-        if len(qubits) == 1:
-            return self._depolarise(state, qubits, self._rates.one_qubit * 3 / 4)
-        for pair in combinations(qubits, 2):
-            state = self._depolarise(state, pair, self._rates.two_qubit * 15 / 16)
-        return state
-
-    def _depolarise(self, state: Branches, qubits: tuple[int, ...], chance: float) -> Branches:
-        """Give each shot a non-identity Pauli with probability ``chance``, all of them alike."""
-        struck = self._rng.binomial(state.weights, chance)
+    def _disturb(self, state: Branches, qubits: tuple[int, ...], rate: float) -> Branches:
+        """Depolarise: give each shot, with the channel's probability, one of the non-identity Paulis."""
+        errors = _ERRORS[len(qubits)]
+        struck = self._rng.binomial(state.weights, rate * len(errors) / (len(errors) + 1))
         hit = np.nonzero(struck)[0]
         if not len(hit):
             return state
-        errors = _ERRORS[len(qubits)]
         counts = self._rng.multinomial(struck[hit], np.full(len(errors), 1 / len(errors)))
         parts = []
         for error, shares in zip(errors, counts.T, strict=True):
-            some = shares > 0
-            if some.any():
+            some = np.nonzero(shares)[0]
+            if len(some):
                 part = state.pick(hit[some], shares[some])
                 for qubit, pauli in zip(qubits, error, strict=True):
                     part.apply(pauli, (qubit,))
                 parts.append(part)
-        state.weights = state.weights - struck
-        healthy = state.pick(state.weights > 0)
-        return Branches.join([healthy, *parts])
+        left = state.weights - struck
+        healthy = np.nonzero(left)[0]
+        return state.pick(healthy, left[healthy]).joined(parts)
 
 
 def _together(first: Branches, second: Branches) -> Branches:
-    return Branches.join([part for part in (first, second) if len(part)] or [first])
+    if len(first) and len(second):
+        return first.joined([second])
+    return first if len(first) else second
+
+
+@lru_cache(maxsize=64)
+def _depolariser(qubits: int, rate: float) -> gates.Matrix:
+    """The depolarising channel on rows and columns of a density matrix: (1-r)·ρ + r·(trace)·I/2^n."""
+    identity = np.eye(1 << qubits).reshape(-1)
+    channel: gates.Matrix = np.eye(1 << 2 * qubits) * (1 - rate) + np.outer(identity, identity) * rate / (1 << qubits)
+    return channel

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The shipped conductor and workers against a simulated service, in virtual time: no thread, no socket, no sleep."""
+"""The shipped conductor and workers against a simulated service, in virtual time: no thread, no socket."""
 
 from __future__ import annotations
 
@@ -98,7 +98,9 @@ class SimulatedIonQ:
     ``"lost before store"``, an HTTP status, or ``(429, seconds)``; a callable is asked at each request.
     """
 
-    def __init__(self, time: VirtualTime, *, execution=0.5, predicts=True, rate=None, burst=1, listing_lag=0.0):
+    def __init__(
+        self, time: VirtualTime, *, execution=0.5, predicts=True, rate=None, burst=1, listing_lag=0.0
+    ):
         self.time = time
         self.execution = execution if callable(execution) else lambda _: execution
         self.predicts = predicts
@@ -324,6 +326,8 @@ def assert_right():
         assert set(batch.errors) == set(missing)
         for index in range(batch.total):
             if index not in batch.errors:
-                assert batch.outcomes[index].counts == {hex(index): 10}, f"circuit {index} has another's result"
+                assert batch.outcomes[index].counts == {hex(index): 10}, (
+                    f"circuit {index} has another's result"
+                )
 
     return check

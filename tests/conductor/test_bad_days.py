@@ -220,7 +220,9 @@ def test_whatever_happens_every_circuit_ends_once_and_right(simulation, assert_r
         burst=5,
     )
     run.ionq.post_faults = lambda: rng.choice(POST_FAULTS) if rng.random() < 0.15 else None
-    run.ionq.get_faults = lambda: rng.choice([500, 502, 503, "lost", (429, 1)]) if rng.random() < 0.1 else None
+    run.ionq.get_faults = lambda: (
+        rng.choice([500, 502, 503, "lost", (429, 1)]) if rng.random() < 0.1 else None
+    )
     batch = run.run(total, circuits_per_job=pack, max_workers=rng.choice([1, 3, 10, 32]))
     assert_right(batch)
     assert run.ionq.stored_twice() == {}

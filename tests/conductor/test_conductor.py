@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import pytest
@@ -45,7 +46,7 @@ def test_without_parallelism_each_circuit_is_awaited_before_the_next_is_sent(sim
     run = simulation(execution=0.5)
     assert_right(run.run(4, use_parallel=False))
     sent = [at for at, method, *_ in run.ionq.log if method == "POST"]
-    assert all(later - earlier > 0.5 for earlier, later in zip(sent, sent[1:], strict=False))
+    assert all(later - earlier > 0.5 for earlier, later in itertools.pairwise(sent))
     assert run.time.most_under_way == 1
 
 

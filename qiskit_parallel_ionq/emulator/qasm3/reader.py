@@ -24,7 +24,7 @@ RESERVED = frozenset({"input", "output", "measure"})
 """Words a register may not be called."""
 UNSUPPORTED = frozenset(
     "for while switch def extern return let array box cal defcal defcalgrammar stretch duration input output "
-    "int uint float angle bool complex end break continue durationof gphase_".split()
+    "int uint float angle bool complex end break continue".split()
 )
 MODIFIERS = ("inv", "pow", "ctrl", "negctrl")
 
@@ -218,16 +218,16 @@ class _Reader:
         yield from self._paired(self._operand(self.qubits), bits)
 
     def _measure_arrow(self) -> Iterator[Step]:
-        """``measure q[0] -> c[0];``"""
+        """``measure q[0] -> c[0];`` or just ``measure q[0];``"""
         cursor = self.cursor
         cursor.next()
         qubits = self._operand(self.qubits)
-        if cursor.take(";"):
-            return  # nobody keeps the result, and measuring alone changes no later statistics it does not split
-        cursor.expect("->")
-        yield from self._paired(qubits, self._operand(self.bits))
+        bits: tuple[int | None, ...] = (None,) * len(qubits)
+        if cursor.take("->"):
+            bits = self._operand(self.bits)
+        yield from self._paired(qubits, bits)
 
-    def _paired(self, qubits: tuple[int, ...], bits: tuple[int, ...]) -> Iterator[Step]:
+    def _paired(self, qubits: tuple[int, ...], bits: tuple[int | None, ...]) -> Iterator[Step]:
         if len(qubits) != len(bits):
             raise self.cursor.error(f"{len(qubits)} qubits cannot be measured into {len(bits)} bits")
         self.cursor.expect(";")
@@ -248,11 +248,15 @@ class _Reader:
         otherwise = self._block() if cursor.take("else") else ()
         reads: set[int] = set()
 
+        def note(name: str, index: Any) -> int:
+            reads.update(self._bits_named(name, index))
+            return 0
+
         def holds(rows: NDArray[np.uint8]) -> NDArray[np.bool_]:
-            value = condition(lambda name, index: self._read(name, index, rows, reads))
+            value = condition(lambda name, index: _word(rows, self._bits_named(name, index)))
             return np.broadcast_to(np.asarray(value, dtype=bool), len(rows))
 
-        holds(np.zeros((1, sum(map(len, self.bits.values()))), dtype=np.uint8))  # fills reads; finds mistakes early
+        condition(note)
         return Branch(frozenset(reads), holds, then, otherwise)
 
     def _block(self) -> tuple[Step, ...]:
@@ -265,18 +269,16 @@ class _Reader:
             steps.extend(self._statement())
         return tuple(steps)
 
-    def _read(self, name: str, index: Any, rows: NDArray[np.uint8], reads: set[int]) -> NDArray[np.int64]:
-        """The value of a classical register, or of one bit of it, in each run."""
+    def _bits_named(self, name: str, index: Any) -> tuple[int, ...]:
+        """The classical bits of a register, or one of them."""
         if name not in self.bits:
             raise self.cursor.error(f"{name!r} is no classical register")
         bits = self.bits[name]
-        if index is not None:
-            if not 0 <= index < len(bits):
-                raise self.cursor.error(f"{name} has no bit {index}")
-            bits = bits[int(index) : int(index) + 1]
-        reads.update(bits)
-        values: NDArray[np.int64] = rows[:, list(bits)].astype(np.int64) @ (1 << np.arange(len(bits)))
-        return values
+        if index is None:
+            return bits
+        if not 0 <= index < len(bits):
+            raise self.cursor.error(f"{name} has no bit {index}")
+        return bits[int(index) : int(index) + 1]
 
     # ---- gates ----
 
@@ -332,7 +334,8 @@ class _Reader:
                 self.gates_read += 1
                 if self.gates_read > MAX_GATES:
                     raise cursor.error(f"the program has more than {MAX_GATES} gates", "TooManyGates")
-                yield gate
+                if gate.targets:  # else a global phase
+                    yield gate
         cursor.expect(";")
 
     def _modified(
@@ -425,6 +428,12 @@ class _Reader:
         except (ArithmeticError, ValueError, TypeError) as error:
             raise self.cursor.error(f"an expression has no value: {error}") from error
         raise self.cursor.error(f"an expression has the value {value}")
+
+
+def _word(rows: NDArray[np.uint8], bits: tuple[int, ...]) -> NDArray[np.int64]:
+    """The value of some bits in each run, first bit least significant."""
+    word: NDArray[np.int64] = rows[:, list(bits)].astype(np.int64) @ (1 << np.arange(len(bits)))
+    return word
 
 
 def _inverse(steps: Sequence[Gate]) -> list[Gate]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Run many quantum circuits on IonQ from Qiskit: concurrently, in order, each paid once."""
 
+import logging
+
 from ._version import __version__
 from .backend import ParallelIonQBackend
 from .batch import Progress
@@ -20,6 +22,8 @@ from .errors import (
 from .job import ParallelIonQJob
 from .options import RunOptions
 from .provider import ParallelIonQProvider
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())  # the program decides what is shown
 
 __all__ = [
     "ApiError",

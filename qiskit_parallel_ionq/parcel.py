@@ -25,6 +25,7 @@ class Parcel:
     shots: int
     token: str
     body: bytes
+    """The request, as long as it may have to be sent; empty afterwards."""
     is_exact: bool
     memory: bool
     dry_run: bool

@@ -127,7 +127,7 @@ class Conductor:
         batch.parcels.append(parcel)
         batch.submissions.append(Submission())
         batch.parcel_of.update(dict.fromkeys(parcel.circuits, number))
-        ledger.voyages.append(Voyage(body=parcel.body))
+        ledger.voyages.append(Voyage())
         if ledger.is_cancelled:
             self.apply(batch, number, CancelAsked())
         elif ledger.stopped is not None:

@@ -22,7 +22,6 @@ BACKOFF = Backoff()
 class Voyage:
     """What is kept about one submission besides its state."""
 
-    body: bytes | None
     setbacks: int = 0
     due: float = math.inf
     """When it is to be looked at next; an entry of the heap with another time is void."""

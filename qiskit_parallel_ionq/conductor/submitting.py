@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from .. import wire
 from ..batch import Batch
@@ -41,7 +42,7 @@ class Submitting:
     def submit(self, batch: Batch, number: int) -> None:
         """Have a parcel sent as soon as a worker is free."""
         ledger, stage = self._stage.ledger(batch), self._stage
-        body = ledger.voyages[number].body or b""
+        body = batch.parcels[number].body
         task = Task(
             perform=lambda: stage.worker.submit(body),
             then=lambda report: self._submitted(batch, number, report),
@@ -70,7 +71,7 @@ class Submitting:
             ledger.unreachable_since = None
         match report.verdict:
             case Verdict.ACCEPTED:
-                ledger.voyages[number].body = None
+                batch.parcels[number] = replace(batch.parcels[number], body=b"")  # never needed again
                 self._stage.apply(batch, number, Accepted(report.value, at=now))
             case Verdict.REFUSED:
                 self._stage.apply(batch, number, Refused(error))

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from . import aer, gates
+from . import gates
 from .problems import CircuitFailure
 from .program import ALL_QUBITS, Branch, Gate, Measure, Program, Reset, Step, flatten
 from .states import NEGLIGIBLE, Branches, Dense, Sparse
@@ -25,6 +25,8 @@ DENSE_QUBITS = 22
 """Circuits that touch more qubits are simulated by their non-zero amplitudes only."""
 LARGEST_STATE = 1 << 23
 """Amplitudes held at once, 16 bytes each."""
+TILE = 1 << 16
+"""Amplitudes beyond which branches are run in two halves: small enough for a processor's cache."""
 MIXED_QUBITS = 10
 """Most qubits of a density matrix, which has 4**qubits entries."""
 
@@ -181,10 +183,6 @@ class _Run:
             hits = self._rng.multinomial(shots, self._mixture())
             words.append(np.repeat(np.arange(len(hits)), hits))
             bits.append(np.zeros((shots, self._program.bits), dtype=np.uint8))
-        elif aer.suits(self._program.qubits, self._steps):
-            seed = int(self._rng.integers(2**31))
-            words.append(aer.sample(self._program.qubits, self._steps, self._noise, shots, seed))
-            bits.append(np.zeros((shots, self._program.bits), dtype=np.uint8))
         else:
             for state in self._chunks(self._ground(shots)):
                 branches, outcomes, chances = state.outcomes()
@@ -241,7 +239,7 @@ class _Run:
         """Run to the end; a state that grows too large goes on in two halves, one after the other."""
         for position in range(start, len(self._steps)):
             state = self._step(self._steps[position], state)
-            if state.size > LARGEST_STATE // 2 and len(state) > 1:
+            if state.size > TILE and len(state) > 1:
                 everything = np.arange(len(state))
                 for half in np.array_split(everything, 2):
                     yield from self._chunks(state.pick(half, state.weights[half]), position + 1)

@@ -143,7 +143,7 @@ class ParallelIonQBackend(BackendV2):
             target=self.ionq_target,
             workers=chosen.max_workers if chosen.use_parallel else 1,
             window=None if chosen.use_parallel else 1,
-            seed=_seed(chosen),
+            seed=self._seed(chosen),
             on_unknown=chosen.on_unknown,
         )
         headers: list[dict[str, Any]] = []
@@ -183,10 +183,16 @@ class ParallelIonQBackend(BackendV2):
             return "qasm3"
         if options.optimization_level is None and not compiler.is_isa(circuit, target):
             raise CircuitError(
-                f"{who} holds gates that {self.ionq_target} does not run, and optimization_level=None forbids "
-                "compiling; transpile it first, or give a level from 0 to 3"
+                f"{who} holds gates that {self.ionq_target} does not run, and optimization_level=None "
+                "forbids compiling; transpile it first, or give a level from 0 to 3"
             )
         return self.gateset
+
+    def _seed(self, options: RunOptions) -> int:
+        for seed in (options.seed_simulator, options.sampler_seed):
+            if seed is not None:
+                return seed
+        return self.provider.next_seed()
 
     def _send(
         self,
@@ -226,17 +232,9 @@ def _listed(run_input: Any) -> list[Any]:
     if isinstance(run_input, QuantumCircuit):
         return [run_input]
     if isinstance(run_input, str | bytes) or not isinstance(run_input, Iterable):
-        raise CircuitError(
-            f"run takes a QuantumCircuit or an iterable of them, not {type(run_input).__name__}: {run_input!r:.80}"
-        )
+        kind = type(run_input).__name__
+        raise CircuitError(f"run takes a QuantumCircuit or an iterable of them, not {kind}: {run_input!r:.80}")
     return list(run_input)
-
-
-def _seed(options: RunOptions) -> int:
-    for seed in (options.seed_simulator, options.sampler_seed):
-        if seed is not None:
-            return seed
-    return secrets.randbits(63)
 
 
 def _announce(count: int, options: RunOptions, target: str) -> None:

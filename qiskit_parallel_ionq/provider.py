@@ -11,6 +11,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import qiskit
 
 from . import wire
@@ -71,7 +72,7 @@ class ParallelIonQProvider:
         self._given_url = checked_url(url) if url else None
         self._custom_headers = dict(custom_headers or {})
         self._proxies = dict(proxies or {})
-        self._defaults: dict[str, Any] = {}
+        self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
         self._environment: Environment | None = None
         self._catalogue: dict[str, CatalogEntry] | None = None
@@ -86,7 +87,7 @@ class ParallelIonQProvider:
         """Return a provider of an emulated IonQ service inside this process: no key, no network, no cost.
 
         Args:
-            seed: makes every count reproducible.
+            seed: makes every count of a program that runs the same circuits again reproducible.
             **service: knobs of the emulator, such as ``round_trip=0.15`` and ``execution_time=0.5``
                 (seconds); see `qiskit_parallel_ionq.emulator.LocalIonQ`.
         """
@@ -95,7 +96,7 @@ class ParallelIonQProvider:
         ionq = LocalIonQ(seed=seed, **service).start()
         provider = cls(ionq.api_key, ionq.url)
         provider._closers.insert(0, ionq.close)
-        provider._defaults = {} if seed is None else {"seed_simulator": seed}
+        provider._seeds = np.random.SeedSequence(seed)
         return provider
 
     def __repr__(self) -> str:
@@ -149,9 +150,7 @@ class ParallelIonQProvider:
                 raise TargetError(f"{name!r} names a target itself; target={target!r} contradicts it")
         if chosen != wire.SIMULATOR and not chosen.startswith("qpu."):
             raise self._unknown(chosen)
-        return ParallelIonQBackend(
-            self, name=shown, target=chosen, gateset=gateset, **{**self._defaults, **options}
-        )
+        return ParallelIonQBackend(self, name=shown, target=chosen, gateset=gateset, **options)
 
     def backends(self) -> list[ParallelIonQBackend]:
         """Return a backend for every target of the service that is not retired."""
@@ -210,6 +209,11 @@ class ParallelIonQProvider:
         """What we tell the service about ourselves."""
         python = platform.python_version()
         return f"qiskit-parallel-ionq/{__version__} qiskit/{qiskit.__version__} python/{python}"
+
+    def next_seed(self) -> int:
+        """Return the seed of a run that was given none: another for each run, so that noise is not shared."""
+        with self._lock:
+            return int(self._seeds.spawn(1)[0].generate_state(1, np.uint64)[0] >> 1)
 
     def conductor(self) -> Conductor:
         """Return the one conductor of this provider; its threads start with the first run."""

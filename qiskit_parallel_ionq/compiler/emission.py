@@ -5,8 +5,7 @@ For each wire the emitter keeps R, the product of the pulses sent so far. A dire
 physically at R·v. All phases are read off there, so virtual z rotations never appear: they are what is not in R.
 
 * zz devices entangle along z: an interaction needs R·v = ±z. From one direction to the next that costs no pulse if they
-  are parallel, one GPI2 at a right angle, two GPI2 otherwise. Which of ±z is free, and the choice makes all angles
-  positive: a union-find over stretches of equal direction, and one GPI where a cycle of signs cannot be satisfied.
+  are parallel, one GPI2 at a right angle, two GPI2 otherwise. Which of ±z is free: see `signs`.
 * ms devices entangle along any direction of the equator and either sign: an interaction costs one GPI2 at most.
 """
 
@@ -17,7 +16,7 @@ from math import atan2, cos, hypot, pi, sin, sqrt
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, Qubit
 
-from qiskit_parallel_ionq.compiler.ordering import MSWires, ZZWires, in_order, reorder
+from qiskit_parallel_ionq.compiler.ordering import MSWires, ZZWires, reorder
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Term
 from qiskit_parallel_ionq.compiler.rotations import (
     HALF,
@@ -32,6 +31,7 @@ from qiskit_parallel_ionq.compiler.rotations import (
     rotate,
     turns,
 )
+from qiskit_parallel_ionq.compiler.signs import Landings, place
 from qiskit_parallel_ionq.gates import Family, GPI2Gate, GPIGate, MSGate, ZZGate
 
 _FLAT = sqrt(PARALLEL)
@@ -45,7 +45,7 @@ class Emitter:
         self._qubits = qubits
         self._real: list[Quaternion] = [IDENTITY] * len(qubits)
 
-    def zz(self, items: list[Item], landings: dict[tuple[int, int], int]) -> None:
+    def zz(self, items: list[Item], landings: Landings) -> None:
         """Write the items for a zz device, each interaction landing where it was told to."""
         for item in items:
             if type(item) is Fence:
@@ -215,11 +215,12 @@ def emit(items: list[Item], circuit: QuantumCircuit, family: Family, *, reorderi
 
 def write(items: list[Item], qubits: list[Qubit], family: Family, *, reordering: bool) -> list[CircuitInstruction]:
     """Return the native instructions of the items. Arguments as for `emit`."""
-    wires = ZZWires(len(qubits)) if family == "zz" else MSWires(len(qubits))
-    items = reorder(items, len(qubits), wires) if reordering else in_order(items, wires)
+    width = len(qubits)
+    if reordering:
+        items = reorder(items, width, ZZWires(width) if family == "zz" else MSWires(width))
     emitter = Emitter(qubits)
-    if isinstance(wires, ZZWires):
-        emitter.zz(items, wires.landings())
+    if family == "zz":
+        emitter.zz(*place(items, width, reordering=reordering))
     else:
         emitter.ms(items)
     return emitter.instructions

@@ -9,9 +9,8 @@ wires. Fences commute with nothing and keep their order. What an item would cost
 from __future__ import annotations
 
 from bisect import insort
-from math import pi
 
-from qiskit_parallel_ionq.compiler.program import TINY, Demand, Fence, Item, Term
+from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Term
 from qiskit_parallel_ionq.compiler.rotations import (
     PARALLEL,
     Vector,
@@ -34,65 +33,30 @@ _TRIPLE = 3
 
 
 class ZZWires:
-    """Which direction each wire has on ±z, and which signs the angles so far have asked for."""
+    """Which direction each wire has on ±z."""
 
     def __init__(self, width: int) -> None:
-        self._signs = Signs()
-        self._stretch = [0] * width
         self._axis: list[Vector] = [Z] * width
-        self._visits: list[tuple[Term | Fence, int, int, int]] = []
 
     def cost(self, term: Term) -> int:
         """Return how many pulses the interaction would need now."""
-        along_a = alignment(term.u, self._axis[term.a])
-        along_b = alignment(term.v, self._axis[term.b])
-        if along_a and along_b:
-            if abs(term.t) > pi / 2 - TINY:
-                return 0
-            wanted = along_a * along_b * (1 if term.t > 0 else -1)
-            return 0 if self._signs.agree(self._stretch[term.a], self._stretch[term.b], wanted) else 1
-        total = 0
-        if not along_a:
-            total += 1 if perpendicular(term.u, self._axis[term.a]) else 2
-        if not along_b:
-            total += 1 if perpendicular(term.v, self._axis[term.b]) else 2
-        return total
+        return self._step(term.a, term.u) + self._step(term.b, term.v)
+
+    def _step(self, wire: int, direction: Vector) -> int:
+        axis = self._axis[wire]
+        if alignment(direction, axis):
+            return 0
+        return 1 if perpendicular(direction, axis) else 2
 
     def do(self, term: Term) -> None:
         """Note that the interaction is next."""
-        a, b = term.a, term.b
-        along_a, along_b = self._visit(a, term.u), self._visit(b, term.v)
-        if abs(term.t) <= pi / 2 - TINY:
-            wanted = along_a * along_b * (1 if term.t > 0 else -1)
-            if not self._signs.unite(self._stretch[a], self._stretch[b], wanted):
-                # A GPI turns one of the two over; the newer stretch is likelier to end soon.
-                wire = a if self._stretch[a] > self._stretch[b] else b
-                self._stretch[wire] = self._signs.new()
-                self._signs.unite(self._stretch[a], self._stretch[b], wanted)
-        self._visits += [(term, a, self._stretch[a], along_a), (term, b, self._stretch[b], along_b)]
+        self._axis[term.a] = term.u
+        self._axis[term.b] = term.v
 
     def stand(self, fence: Fence) -> None:
         """Note that the fence is next."""
         for wire, frame in zip(fence.wires, fence.frames, strict=True):
-            if fence.demand is Demand.POLE or fence.demand is Demand.MEASURE:
-                along = self._visit(wire, back_z(frame))
-                if not self._signs.unite(self._stretch[wire], 0, along):
-                    self._stretch[wire] = self._signs.new()
-                    self._signs.unite(self._stretch[wire], 0, along)
-            if fence.demand is not Demand.POLE:
-                self._stretch[wire], self._axis[wire] = 0, Z
-
-    def _visit(self, wire: int, direction: Vector) -> int:
-        """Return how the direction points along the current stretch of its wire, which may be a new one."""
-        along = alignment(direction, self._axis[wire])
-        if not along:
-            self._stretch[wire], self._axis[wire], along = self._signs.new(), direction, 1
-        return along
-
-    def landings(self) -> dict[tuple[int, int], int]:
-        """Return the pole, +1 or -1, on which each interaction's directions land: (id of the term, wire) -> sign."""
-        find = self._signs.find
-        return {(id(item), wire): find(node)[1] * along for item, wire, node, along in self._visits}
+            self._axis[wire] = back_z(frame) if fence.demand is Demand.POLE else Z
 
 
 class MSWires:
@@ -130,61 +94,8 @@ class MSWires:
             self._loose[wire] = False
 
 
-class Signs:
-    """Union-find with parity: which stretches have to land on the same pole, which on opposite ones."""
-
-    def __init__(self) -> None:
-        self._parent = [0]
-        self._parity = [1]  # sign relative to the parent; stretch 0 is the fixed +z
-
-    def new(self) -> int:
-        """Return a stretch whose pole is not asked for yet."""
-        self._parent.append(len(self._parent))
-        self._parity.append(1)
-        return len(self._parent) - 1
-
-    def find(self, node: int) -> tuple[int, int]:
-        """Return the root of a stretch, and its sign relative to that."""
-        parent, parity = self._parent, self._parity
-        path = []
-        while parent[node] != node:
-            path.append(node)
-            node = parent[node]
-        sign = 1
-        for step in reversed(path):
-            sign *= parity[step]
-            parent[step], parity[step] = node, sign
-        return node, sign
-
-    def agree(self, p: int, q: int, sign: int) -> bool:
-        """Return whether the signs of p and q can multiply to `sign`."""
-        (i, si), (j, sj) = self.find(p), self.find(q)
-        return i != j or si * sj == sign
-
-    def unite(self, p: int, q: int, sign: int) -> bool:
-        """Ask that the signs of p and q multiply to `sign`; False if what was asked before says otherwise."""
-        (i, si), (j, sj) = self.find(p), self.find(q)
-        if i == j:
-            return si * sj == sign
-        if i < j:  # the fixed stretch stays a root
-            self._parent[j], self._parity[j] = i, si * sj * sign
-        else:
-            self._parent[i], self._parity[i] = j, si * sj * sign
-        return True
-
-
-def in_order(items: list[Item], wires: ZZWires | MSWires) -> list[Item]:
-    """Tell the model of the items in their own order (level 0)."""
-    for item in items:
-        if type(item) is Term:
-            wires.do(item)
-        else:
-            wires.stand(item)
-    return items
-
-
 def reorder(items: list[Item], width: int, wires: ZZWires | MSWires) -> list[Item]:
-    """Return the items in an order that needs fewer pulses, and tell the model of them."""
+    """Return the items in an order that needs fewer pulses, by what the model says they cost."""
     groups = _groups(items, width)
     place = [0] * width  # each wire's current group
     left = [len(groups[wire][0]) if groups[wire] else 0 for wire in range(width)]

@@ -23,6 +23,10 @@ TARGET_VARIABLES = ("IONQ_TARGET",)
 class Secret:
     """A key that does not show: not in ``repr``, ``str``, a format string or a pickle.
 
+    Raises:
+        CredentialsError: it is no text, is blank, or holds what no HTTP header may: a refusal further down
+            would quote it.
+
     >>> key = Secret("k3y"); f"{key} {key!r}"
     '*** Secret(***)'
     """
@@ -30,7 +34,12 @@ class Secret:
     __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
-        self._value = value
+        key = value.strip() if isinstance(value, str) else ""
+        if not key or not key.isascii() or not key.isprintable() or " " in key:
+            raise CredentialsError(
+                "the API key must be text without blanks, line breaks or letters beyond ASCII; nothing was sent"
+            )
+        self._value = key
 
     def reveal(self) -> str:
         """Return the key itself. Called where a request is signed, and nowhere else."""
@@ -55,9 +64,16 @@ class Environment:
 
     @classmethod
     def read(cls) -> Environment:
-        """Read both. ``os.environ`` is left as it is."""
+        """Read both. ``os.environ`` is left as it is.
+
+        Raises:
+            CredentialsError: there is a ``.env`` file that cannot be read.
+        """
         path = find_dotenv(usecwd=True)
-        return cls(dict(os.environ), dotenv_values(path) if path else {})
+        try:
+            return cls(dict(os.environ), dotenv_values(path) if path else {})
+        except (OSError, UnicodeError) as error:
+            raise CredentialsError(f"{path} cannot be read: {type(error).__name__}") from None
 
     def get(self, names: tuple[str, ...]) -> str | None:
         """Return the first of the named variables that is set and not blank; the environment goes first."""
@@ -79,9 +95,13 @@ def checked_url(url: str) -> str:
     >>> checked_url("https://api.ionq.co")
     'https://api.ionq.co/v0.4'
     """
-    parts = urlsplit(url.strip())
+    try:
+        parts = urlsplit(url.strip())
+    except ValueError as error:
+        raise CredentialsError(f"the URL cannot be read: {error}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise CredentialsError(f"the URL must begin with https:// and name a host, not {url!r}")
+        # Not quoted: it may be a key that was given in the wrong place.
+        raise CredentialsError("the URL must begin with https:// and name a host. Nothing was sent.")
     if parts.username or parts.password or parts.query or parts.fragment:
         raise CredentialsError("the URL must hold no user name, password, query or fragment")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):

@@ -108,13 +108,22 @@ class ApiError(IonQError):
             self.path,
             self.detail,
             self.request_id,
+            self.retry_after,
         )
 
 
 def _rebuild_api_error(
-    kind: type[ApiError], status: int, method: str, path: str, detail: str, request_id: str | None
+    kind: type[ApiError],
+    status: int,
+    method: str,
+    path: str,
+    detail: str,
+    request_id: str | None,
+    retry_after: str | None,
 ) -> ApiError:
-    return kind(status, method=method, path=path, detail=detail, request_id=request_id)
+    error = kind(status, method=method, path=path, detail=detail, request_id=request_id)
+    error.retry_after = retry_after
+    return error
 
 
 class AuthenticationError(ApiError):

@@ -66,6 +66,18 @@ class RunOptions:
     progress: bool = False
     """Whether to show a progress bar on a terminal or in a notebook."""
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be right, however the options were made.
+
+        Raises:
+            OptionError: a value is of the wrong type or out of range.
+        """
+        for name in OPTION_NAMES:
+            value = getattr(self, name)
+            if value is None and name not in _NONE_IS_A_VALUE:
+                raise OptionError(f"{name} must not be None")
+            object.__setattr__(self, name, _CHECKS[name](name, value))
+
     def update(self, **changes: Any) -> RunOptions:
         """Return a copy with some options changed. None means: as it was, where None is not a value itself.
 
@@ -76,9 +88,7 @@ class RunOptions:
             if name not in OPTION_NAMES:
                 raise OptionError(_unknown(name))
         given = {
-            name: _CHECKS[name](name, value)
-            for name, value in changes.items()
-            if value is not None or name in _NONE_IS_A_VALUE
+            name: value for name, value in changes.items() if value is not None or name in _NONE_IS_A_VALUE
         }
         return replace(self, **given)
 
@@ -99,7 +109,8 @@ class RunOptions:
                     "use 'reconcile' or 'never'"
                 )
         debiasing = (self.settings().get("error_mitigation") or {}).get("debiasing")
-        if debiasing and min(self.each_shots(1)) < 500:
+        fewest = self.shots if isinstance(self.shots, int) else min(self.shots, default=500)
+        if debiasing and fewest < 500:
             raise OptionError("debiasing needs at least 500 shots")
 
     def each_shots(self, count: int) -> tuple[int, ...]:
@@ -110,7 +121,7 @@ class RunOptions:
         """
         if isinstance(self.shots, int):
             return (self.shots,) * count
-        if len(self.shots) != count and count != 1:
+        if len(self.shots) != count:
             raise OptionError(f"shots lists {len(self.shots)} numbers for {count} circuits")
         return self.shots
 
@@ -164,7 +175,7 @@ def _whole(low: int, high: int) -> Any:
 
 
 def _shots(name: str, value: Any) -> int | tuple[int, ...]:
-    if isinstance(value, Sequence) and not isinstance(value, str):
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
         return tuple(_integer(f"{name}[{i}]", v, 1, wire.MAX_SHOTS) for i, v in enumerate(value))
     if getattr(value, "ndim", 0) == 1:
         return _shots(name, value.tolist())
@@ -189,6 +200,13 @@ def _mapping(name: str, value: Any) -> dict[str, Any] | None:
     if value is not None and not isinstance(value, Mapping):
         raise OptionError(f"{name} must be a mapping, not {value!r}")
     return None if value is None else dict(value)
+
+
+def _settings(name: str, value: Any) -> dict[str, Any] | None:
+    settings = _mapping(name, value)
+    for member in ("error_mitigation", "compilation"):
+        _mapping(f"{name}[{member!r}]", (settings or {}).get(member))
+    return settings
 
 
 def _metadata(name: str, value: Any) -> dict[str, str]:
@@ -223,14 +241,15 @@ def _mitigation(name: str, value: Any) -> Any:
     block = getattr(value, "value", value)
     if block is not None and not isinstance(block, Mapping):
         raise OptionError(f"{name} must be a mapping such as {{'debiasing': True}}, not {value!r}")
-    for key in block or {}:
+    for key, entry in (block or {}).items():
         if key not in ("debiasing", "symmetry_verification"):
             raise OptionError(f"{name} has no {key!r}; it has debiasing and symmetry_verification")
+        _flag(f"{name}[{key!r}]", entry)
     return value
 
 
 def _choice(name: str, value: Any) -> Any:
-    if value not in get_args(OnUnknown):
+    if not isinstance(value, str) or value not in get_args(OnUnknown):
         raise OptionError(f"{name} must be one of {', '.join(map(repr, get_args(OnUnknown)))}, not {value!r}")
     return value
 
@@ -242,7 +261,7 @@ _CHECKS: dict[str, Any] = {
     "sampler_seed": _whole(1, 2**31 - 1),
     "noise_model": _noise_model,
     "error_mitigation": _mitigation,
-    "job_settings": _mapping,
+    "job_settings": _settings,
     "extra_query_params": _body_members,
     "extra_metadata": _metadata,
     "name": _text,

@@ -12,6 +12,8 @@ from .encode import EncodedCircuit, ionq_header, job_body
 from .options import RunOptions
 from .sources import Kind, preferred_kinds
 
+_FRAME = 200
+"""Bytes reckoned for what stands around the gates of each circuit in a pack: name, width, header."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -68,6 +70,24 @@ def _base36(number: int) -> str:
 
 
 @dataclass(slots=True)
+class _Pack:
+    """Circuits that will share a job, with their sums, so that adding one is no walk through all."""
+
+    members: list[tuple[int, EncodedCircuit]] = field(default_factory=list)
+    gates: int = 0
+    size: int = 0
+
+    def fits(self, circuit: EncodedCircuit) -> bool:
+        gates, size = self.gates + circuit.num_gates, self.size + len(circuit.fragment) + _FRAME
+        return gates <= wire.MAX_GATES_PER_JOB and size <= wire.MAX_BODY_BYTES * 0.9
+
+    def put(self, index: int, circuit: EncodedCircuit) -> None:
+        self.members.append((index, circuit))
+        self.gates += circuit.num_gates
+        self.size += len(circuit.fragment) + _FRAME
+
+
+@dataclass(slots=True)
 class Packer:
     """Turns a stream of encoded circuits into parcels, each sent as soon as it is full."""
 
@@ -76,7 +96,7 @@ class Packer:
     target: str
     options: RunOptions
     user_agent: str
-    _open: dict[tuple[str, int], list[tuple[int, EncodedCircuit]]] = field(default_factory=dict)
+    _open: dict[tuple[str, int], _Pack] = field(default_factory=dict)
 
     def add(self, index: int, circuit: EncodedCircuit, shots: int) -> Iterator[Parcel]:
         """Take one circuit; yield whatever is ready to go."""
@@ -84,19 +104,19 @@ class Packer:
             yield self._parcel([(index, circuit)], shots)
             return
         key = (circuit.kind, shots)
-        group = self._open.setdefault(key, [])
-        if group and not _fits(group, circuit):
-            yield self._parcel(group, shots)
-            group = self._open[key] = []
-        group.append((index, circuit))
-        if len(group) >= self.options.circuits_per_job:
+        pack = self._open.setdefault(key, _Pack())
+        if pack.members and not pack.fits(circuit):
+            yield self._parcel(pack.members, shots)
+            pack = self._open[key] = _Pack()
+        pack.put(index, circuit)
+        if len(pack.members) >= self.options.circuits_per_job:
             del self._open[key]
-            yield self._parcel(group, shots)
+            yield self._parcel(pack.members, shots)
 
     def flush(self) -> Iterator[Parcel]:
         """Yield the parcels that are not full."""
-        for (_, shots), group in self._open.items():
-            yield self._parcel(group, shots)
+        for (_, shots), pack in self._open.items():
+            yield self._parcel(pack.members, shots)
         self._open.clear()
 
     def _parcel(self, group: list[tuple[int, EncodedCircuit]], shots: int) -> Parcel:
@@ -140,9 +160,3 @@ class Packer:
             memory=options.memory,
             dry_run=options.dry_run,
         )
-
-
-def _fits(group: list[tuple[int, EncodedCircuit]], circuit: EncodedCircuit) -> bool:
-    gates = sum(c.num_gates for _, c in group) + circuit.num_gates
-    size = sum(len(c.fragment) + 200 for _, c in group) + len(circuit.fragment)
-    return gates <= wire.MAX_GATES_PER_JOB and size <= wire.MAX_BODY_BYTES * 0.9

@@ -79,7 +79,7 @@ def retry_after(value: str | None, *, now: datetime) -> float | None:
     except ValueError:
         try:
             seconds = (parsedate_to_datetime(value) - now).total_seconds()
-        except (ValueError, TypeError):
+        except (ValueError, TypeError, OverflowError):
             return None
     if seconds != seconds:  # "nan" is a float to Python
         return None
@@ -103,7 +103,7 @@ class Backoff:
         """
         if attempt > self.attempts:
             return None
-        full = min(self.first * self.factor ** (attempt - 1), self.longest)
+        full = min(self.first * self.factor ** min(attempt - 1, 64), self.longest)  # a float ends at 2**1024
         return full * (0.5 + 0.5 * jitter)
 
 

@@ -110,7 +110,7 @@ def build_target(
         elif operation.num_qubits == 1:
             target.add_instruction(operation, {(qubit,): properties for qubit in range(num_qubits)})
         elif operation.num_qubits == 2:
-            target.add_instruction(operation, {pair: properties for pair in pairs})
+            target.add_instruction(operation, dict.fromkeys(pairs, properties))
 
     if gateset == "native":
         for gate in _native_gates(family):

@@ -45,6 +45,7 @@ CHECK_KEY = "qpi_chk"
 HEADER_KEY = "qiskit_header"
 """Metadata key under which qiskit-ionq keeps its packed experiment header."""
 
+_LARGEST = 1e15
 _JOB_ID = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,127}")
 
 
@@ -130,7 +131,7 @@ class JobRecord:
             failure_message=_text(failure.get("message") or failure.get("error")),
             metadata=metadata if isinstance(metadata, Mapping) else None,
             shots=_integer(body.get("shots")),
-            child_ids=tuple(c for c in body.get("child_job_ids") or () if is_job_id(c)),
+            child_ids=_ids(body.get("child_job_ids")),
             parent_id=_text(body.get("parent_job_id")),
             results=results if isinstance(results, Mapping) else None,
             predicted_wait_ms=_number(body.get("predicted_wait_time_ms")),
@@ -180,12 +181,19 @@ def _text(value: object) -> str | None:
     return None if value is None else str(value)
 
 
+def _ids(value: object) -> tuple[str, ...]:
+    """Return all ids or none: circuits are found by their place among them."""
+    return tuple(value) if isinstance(value, list | tuple) and all(map(is_job_id, value)) else ()
+
+
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(str(v) for v in value) if isinstance(value, list | tuple) else ()
 
 
 def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if abs(value) <= _LARGEST else None  # JSON may say 1e999
 
 
 def _integer(value: object) -> int | None:

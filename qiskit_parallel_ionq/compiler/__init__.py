@@ -11,7 +11,14 @@ from functools import lru_cache
 
 from qiskit import QuantumCircuit
 from qiskit.exceptions import QiskitError
-from qiskit.transpiler import Layout, StagedPassManager, Target, TranspileLayout, generate_preset_pass_manager
+from qiskit.transpiler import (
+    Layout,
+    PassManager,
+    StagedPassManager,
+    Target,
+    TranspileLayout,
+    generate_preset_pass_manager,
+)
 
 from qiskit_parallel_ionq.compiler.checking import (
     check,
@@ -23,6 +30,7 @@ from qiskit_parallel_ionq.compiler.checking import (
 )
 from qiskit_parallel_ionq.compiler.dynamic import is_dynamic, lower_dynamic
 from qiskit_parallel_ionq.compiler.native import to_native
+from qiskit_parallel_ionq.compiler.plugin import RememberParameters
 from qiskit_parallel_ionq.compiler.unrolling import unroll
 from qiskit_parallel_ionq.errors import CompileError
 
@@ -71,7 +79,11 @@ def _report(native: QuantumCircuit, circuit: QuantumCircuit, wires: list[int]) -
             qubit: wires[i if before is None else before[qubit]] for i, qubit in enumerate(native.qubits)
         }
         layout = TranspileLayout(
-            old.initial_layout, old.input_qubit_mapping, Layout(final), len(old.input_qubit_mapping), native.qubits
+            old.initial_layout,
+            old.input_qubit_mapping,
+            Layout(final),
+            len(old.input_qubit_mapping),
+            native.qubits,
         )
     native._layout = layout  # noqa: SLF001  -- Qiskit has no public way to set it
 
@@ -80,12 +92,17 @@ def _report(native: QuantumCircuit, circuit: QuantumCircuit, wires: list[int]) -
 def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
     """Return what ``transpile`` would run for this target and level, built once.
 
+    One thing ``transpile`` cannot do: no parameter vanishes, so arrays of values made for the original circuit fit.
+
     Raises:
         ValueError: the level is not 0, 1, 2 or 3.
     """
-    return generate_preset_pass_manager(
+    manager = generate_preset_pass_manager(
         level, target=target, translation_method="ionq_native", scheduling_method="ionq_native"
     )
+    first = PassManager(RememberParameters())
+    manager.pre_init = first if manager.pre_init is None else first + manager.pre_init
+    return manager
 
 
 __all__ = [

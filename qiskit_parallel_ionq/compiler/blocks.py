@@ -41,7 +41,7 @@ def resynthesise(items: list[Item], width: int, *, relabelling: bool) -> Program
     """Return a program that does the same with fewer interactions per pair, or smaller angles."""
     program = Program(width, relabelling=relabelling)
     for part in _collect(items, width):
-        if type(part) is Fence:
+        if isinstance(part, Fence):
             program.replay(part)
         else:
             _replay_block(program, part)
@@ -53,7 +53,7 @@ def _collect(items: list[Item], width: int) -> list[_Block | Fence]:
     parts: list[_Block | Fence] = []
     history: list[list[_Block]] = [[] for _ in range(width)]
     for item in items:
-        if type(item) is Fence:
+        if isinstance(item, Fence):
             parts.append(item)
             for wire in item.wires:
                 history[wire] = []
@@ -96,9 +96,7 @@ def _replay_block(program: Program, block: _Block) -> None:
         program.replay(term)
 
 
-def _replay_weyl(
-    program: Program, block: _Block, weyl: TwoQubitWeylDecomposition, *, mirror: bool
-) -> None:
+def _replay_weyl(program: Program, block: _Block, weyl: TwoQubitWeylDecomposition, *, mirror: bool) -> None:
     """Add a block in its canonical form; mirrored, a swap is taken into the angles and undone by relabelling."""
     wires = program.wires
     # Qiskit's "right" factors act on the first, less significant qubit.

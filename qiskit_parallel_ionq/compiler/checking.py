@@ -56,7 +56,12 @@ def why_not_isa(circuit: QuantumCircuit, target: Target) -> str | None:
                     return f"inside {where}: {reason}"
             continue
         if native:
-            if name not in NATIVE_NAMES or name in ("ms", "zz") and name != family or instruction.is_standard_gate():
+            if (
+                name not in NATIVE_NAMES
+                or (name in ("ms", "zz")
+                and name != family)
+                or instruction.is_standard_gate()
+            ):
                 return f"{where} is not a native gate of this target"
             if not _in_range(instruction):
                 return f"{where} has a value out of range or unbound: {_values(instruction)}"
@@ -148,4 +153,3 @@ def _in_range(instruction: CircuitInstruction) -> bool:
 
 def _values(instruction: CircuitInstruction) -> str:
     return ", ".join(str(value) for value in instruction.params)
-

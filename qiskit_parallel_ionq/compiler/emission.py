@@ -48,7 +48,7 @@ class Emitter:
     def zz(self, items: list[Item], landings: Landings) -> None:
         """Write the items for a zz device, each interaction landing where it was told to."""
         for item in items:
-            if type(item) is Fence:
+            if isinstance(item, Fence):
                 self._fence(item)
             else:
                 self._zz(item, landings[id(item), item.a], landings[id(item), item.b])
@@ -57,7 +57,7 @@ class Emitter:
         """Write the items for an ms device."""
         upcoming = _upcoming(items, len(self._qubits))
         for index, item in enumerate(items):
-            if type(item) is Fence:
+            if isinstance(item, Fence):
                 self._fence(item)
             else:
                 self._ms(item, upcoming.get((index, item.a)), upcoming.get((index, item.b)))
@@ -176,7 +176,7 @@ def _upcoming(items: list[Item], width: int) -> dict[tuple[int, int], Vector]:
     found: dict[tuple[int, int], Vector] = {}
     for index in range(len(items) - 1, -1, -1):
         item = items[index]
-        if type(item) is Term:
+        if isinstance(item, Term):
             visits = ((item.a, item.u), (item.b, item.v))
         elif item.demand is Demand.RESET:
             for wire in item.wires:
@@ -193,7 +193,7 @@ def _upcoming(items: list[Item], width: int) -> dict[tuple[int, int], Vector]:
                 beyond[wire] = coming
             after[wire] = direction
             other = beyond[wire]
-            if other is not None and type(item) is Term:
+            if other is not None and isinstance(item, Term):
                 found[index, wire] = other
     return found
 
@@ -213,7 +213,9 @@ def emit(items: list[Item], circuit: QuantumCircuit, family: Family, *, reorderi
     return out
 
 
-def write(items: list[Item], qubits: list[Qubit], family: Family, *, reordering: bool) -> list[CircuitInstruction]:
+def write(
+    items: list[Item], qubits: list[Qubit], family: Family, *, reordering: bool
+) -> list[CircuitInstruction]:
     """Return the native instructions of the items. Arguments as for `emit`."""
     width = len(qubits)
     if reordering:

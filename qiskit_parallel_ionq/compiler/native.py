@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from math import pi
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction, ControlFlowOp
+from qiskit.circuit import CircuitInstruction, ControlFlowOp, Qubit
 
 from qiskit_parallel_ionq.compiler.blocks import resynthesise
-from qiskit_parallel_ionq.compiler.emission import emit
+from qiskit_parallel_ionq.compiler.emission import emit, write
 from qiskit_parallel_ionq.compiler.pauli_network import Settings, synthesise
 from qiskit_parallel_ionq.compiler.pauli_reading import read_paulis, split_tail
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Program, Term
@@ -28,15 +28,20 @@ _WORSE = 1.3
 """A network is given up when it is this much longer than the best so far; resynthesis may still shorten it."""
 
 
+_FEW = (
+    Settings(discount=0.2, measured=0.7),
+    Settings(near=2, far=8),
+    Settings(near=30, far=100, discount=0.2),
+)
 _SETTINGS = {
-    2: (Settings(discount=0.2, measured=0.7), Settings(near=4, far=16)),
+    2: _FEW,
     3: (
-        Settings(discount=0.2, measured=0.7),
+        *_FEW,
         Settings(near=4, far=16),
-        Settings(near=30, far=100, discount=0.2),
         Settings(),
         Settings(discount=0.6, measured=0.7),
-        Settings(near=4, far=16, discount=0.2, measured=0.2),
+        Settings(near=60, far=60),
+        Settings(discount=0.1, measured=0.1),
     ),
 }
 """What the Pauli network is tried with, by level."""
@@ -52,13 +57,13 @@ class Candidate:
     @property
     def length(self) -> int:
         """Number of interactions."""
-        return sum(type(item) is Term for item in self.items)
+        return sum(isinstance(item, Term) for item in self.items)
 
-    @property
-    def cost(self) -> float:
-        """Number of interactions, plus a little for their angles."""
-        terms = [item for item in self.items if type(item) is Term]
-        return len(terms) + 0.3 * sum(abs(term.t) for term in terms) / (2 * pi)
+    def cost(self, qubits: list[Qubit], family: Family) -> float:
+        """Return what is to be as low as possible: interactions, and a little for their angles and for pulses."""
+        turns = sum([abs(item.t) for item in self.items if isinstance(item, Term)]) / (2 * pi)
+        gates = [gate.name for gate in write(self.items, qubits, family, reordering=True)]
+        return self.length + 0.3 * turns + 0.02 * (gates.count("gpi") + gates.count("gpi2"))
 
 
 def to_native(
@@ -79,14 +84,16 @@ def to_native(
     Raises:
         CompileError: a gate is not known, or has a parameter that is not a finite real number.
     """
-    found = shortest(circuit, level, relabelling=relabelling and not body, body=body)
+    found = shortest(circuit, family, level, relabelling=relabelling and not body, body=body)
     for item in found.items:
-        if type(item) is Fence and item.instruction is not None:
+        if isinstance(item, Fence) and item.instruction is not None:
             item.instruction = _compile_blocks(item.instruction, family, level)
     return emit(found.items, circuit, family, reordering=level > 0), found.wires
 
 
-def shortest(circuit: QuantumCircuit, level: int, *, relabelling: bool, body: bool = False) -> Candidate:
+def shortest(
+    circuit: QuantumCircuit, family: Family, level: int, *, relabelling: bool, body: bool = False
+) -> Candidate:
     """Read a circuit and return the shortest program found for it. Arguments as for `to_native`."""
     measured = not body and has_measurement(circuit)
     relabelling = relabelling and level > 0
@@ -101,7 +108,7 @@ def shortest(circuit: QuantumCircuit, level: int, *, relabelling: bool, body: bo
         first = Candidate(drop_unseen(first.items, program.width), first.wires)
     best = _shorten(first, program.width, measured, relabelling)
     if level > 1 and measured and relabelling:
-        best = _search(first, best, program.width, _SETTINGS[level])
+        best = _search(first, best, circuit.qubits, family, _SETTINGS[level])
     return best
 
 
@@ -119,7 +126,9 @@ def _shorten(candidate: Candidate, width: int, measured: bool, relabelling: bool
     return Candidate(items, wires)
 
 
-def _search(first: Candidate, best: Candidate, width: int, settings: tuple[Settings, ...]) -> Candidate:
+def _search(
+    first: Candidate, best: Candidate, qubits: list[Qubit], family: Family, settings: tuple[Settings, ...]
+) -> Candidate:
     """Return the best of a candidate and of Pauli networks for the program before its blocks were resynthesised.
 
     Resynthesis makes directions that are no Pauli axes, and so more rotations; the networks go through it afterwards.
@@ -128,9 +137,11 @@ def _search(first: Candidate, best: Candidate, width: int, settings: tuple[Setti
     if split is None or not split[0]:
         return best
     terms, tail = split
+    width = len(qubits)
     source = read_paulis(terms, tail, width)
-    if len(source.rotations) > _MANY * len(terms):
+    if len(source.rotations) > _MANY * len(terms) or source.is_plain(best.length):
         return best
+    lowest = best.cost(qubits, family)
     for setting in settings:
         limit = int(_WORSE * best.length) + 1
         found = synthesise(source, tail, setting, limit)
@@ -138,8 +149,9 @@ def _search(first: Candidate, best: Candidate, width: int, settings: tuple[Setti
             program, places = found
             moved = Candidate(program.items, [places[wire] for wire in first.wires])
             shorter = _shorten(moved, width, measured=True, relabelling=True)
-            if shorter.cost < best.cost:
-                best = shorter
+            cost = shorter.cost(qubits, family)
+            if cost < lowest:
+                best, lowest = shorter, cost
     return best
 
 
@@ -157,4 +169,6 @@ def _compile_blocks(instruction: CircuitInstruction, family: Family, level: int)
     if not instruction.is_control_flow() or not isinstance(instruction.operation, ControlFlowOp):
         return instruction
     blocks = [to_native(block, family, level, body=True)[0] for block in instruction.operation.blocks]
-    return instruction.replace(operation=instruction.operation.replace_blocks(blocks)) if blocks else instruction
+    return (
+        instruction.replace(operation=instruction.operation.replace_blocks(blocks)) if blocks else instruction
+    )

@@ -99,8 +99,10 @@ def reorder(items: list[Item], width: int, wires: ZZWires | MSWires) -> list[Ite
     groups = _groups(items, width)
     place = [0] * width  # each wire's current group
     left = [len(groups[wire][0]) if groups[wire] else 0 for wire in range(width)]
-    waiting = [2 if type(item) is Term else len(item.wires) for item in items]  # wires that have not come to it
-    fences = [index for index, item in enumerate(items) if type(item) is Fence]
+    waiting = [
+        2 if isinstance(item, Term) else len(item.wires) for item in items
+    ]  # wires that have not come to it
+    fences = [index for index, item in enumerate(items) if isinstance(item, Fence)]
     next_fence = 0
     ready: list[int] = []
     out: list[Item] = []
@@ -158,7 +160,7 @@ def _groups(items: list[Item], width: int) -> list[list[list[int]]]:
     groups: list[list[list[int]]] = [[] for _ in range(width)]
     uniform = [True] * width  # whether the last group of a wire is along one direction
     for index, item in enumerate(items):
-        if type(item) is not Term:
+        if not isinstance(item, Term):
             for wire in item.wires:
                 groups[wire].append([index])
             continue
@@ -166,7 +168,7 @@ def _groups(items: list[Item], width: int) -> list[list[list[int]]]:
             mine = groups[wire]
             last = mine[-1] if mine else []
             first = items[last[0]] if last else None
-            if type(first) is Term and len(last) < _GROUP:
+            if isinstance(first, Term) and len(last) < _GROUP:
                 parallel = alignment(first.axis(wire), direction) != 0
                 if parallel and uniform[wire]:
                     last.append(index)
@@ -182,6 +184,6 @@ def _groups(items: list[Item], width: int) -> list[list[list[int]]]:
 
 def _same_pair_commutes(earlier: Item, term: Term) -> bool:
     """Return whether two interactions are of the same pair, and along directions at right angles on both wires."""
-    if type(earlier) is not Term or {earlier.a, earlier.b} != {term.a, term.b}:
+    if not isinstance(earlier, Term) or {earlier.a, earlier.b} != {term.a, term.b}:
         return False
     return perpendicular(earlier.axis(term.a), term.u) and perpendicular(earlier.axis(term.b), term.v)

@@ -18,7 +18,17 @@ from math import pi
 
 from qiskit_parallel_ionq.compiler.pauli_reading import PauliProgram, is_negative
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Program
-from qiskit_parallel_ionq.compiler.rotations import HALF, IDENTITY, Quaternion, Vector, X, Y, Z, about, product
+from qiskit_parallel_ionq.compiler.rotations import (
+    HALF,
+    IDENTITY,
+    Quaternion,
+    Vector,
+    X,
+    Y,
+    Z,
+    about,
+    product,
+)
 
 # Paulis of one wire: bit 0 is the X part, bit 1 the Z part.
 _AXES: dict[int, Vector] = {1: X, 2: Z, 3: Y}
@@ -365,7 +375,7 @@ def synthesise(
     for fence in tail:
         wires = tuple(places[wire] for wire in fence.wires)
         now = tuple(frames.get(wire, IDENTITY) for wire in wires)
-        program.items.append(Fence(fence.demand, wires, now, fence.instruction))
+        program.stand(Fence(fence.demand, wires, now, fence.instruction))
         if fence.demand is Demand.MEASURE:
             frames.update(dict.fromkeys(wires, IDENTITY))
     return program, places

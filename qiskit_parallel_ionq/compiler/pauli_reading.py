@@ -77,6 +77,12 @@ class PauliProgram:
     measured: dict[int, Pauli]
     """Wire that the circuit measured -> the Pauli to measure, sign included."""
 
+    def is_plain(self, length: int) -> bool:
+        """Return whether nothing is left to find: all act on two wires at most, and those on two are `length` or more."""
+        sizes = [(rotation.x | rotation.z).bit_count() for rotation in self.rotations]
+        ends = [(p[0] | p[1]).bit_count() for p in self.measured.values()]
+        return max(sizes, default=0) <= 2 and max(ends, default=0) <= 1 and sizes.count(2) >= length
+
 
 def split_tail(items: list[Item]) -> tuple[list[Term], list[Fence]] | None:
     """Return the interactions and the measurements after them, or None if the circuit does not have this shape."""
@@ -84,7 +90,7 @@ def split_tail(items: list[Item]) -> tuple[list[Term], list[Fence]] | None:
     tail: list[Fence] = []
     closed: set[int] = set()
     for item in items:
-        if type(item) is Term:
+        if isinstance(item, Term):
             if item.a in closed or item.b in closed:
                 return None
             terms.append(item)

@@ -34,6 +34,40 @@ class TrivialLayout(AnalysisPass):
                 self.property_set["num_input_qubits"] = dag.num_qubits()
 
 
+class RememberParameters(AnalysisPass):
+    """Note the circuit's parameters before any pass can lose one."""
+
+    def run(self, dag: DAGCircuit) -> None:
+        """Set ``ionq_parameters``."""
+        self.property_set["ionq_parameters"] = list(dag_to_circuit(dag, copy_operations=False).parameters)
+
+
+class KeepParameters(TransformationPass):
+    """Give back the parameters that vanished, so that arrays of values still fit the compiled circuit.
+
+    A rotation just before a measurement is dropped with its parameter. Each such parameter returns as ``rz(p) rz(-p)`` on
+    the first qubit, which does nothing and costs nothing: z rotations are virtual.
+    """
+
+    def run(self, dag: DAGCircuit) -> DAGCircuit:
+        """Compare with what `RememberParameters` noted, if it ran."""
+        before = self.property_set["ionq_parameters"]
+        if not before:
+            return dag
+        circuit = dag_to_circuit(dag, copy_operations=False)
+        present = set(circuit.parameters)
+        lost = [parameter for parameter in before if parameter not in present]
+        if not lost:
+            return dag
+        kept = circuit.copy_empty_like()
+        for parameter in lost:
+            kept.rz(parameter, 0)
+            kept.rz(-parameter, 0)
+        for instruction in circuit.data:
+            kept.append(instruction, copy=False)
+        return circuit_to_dag(kept, copy_operations=False)
+
+
 class ToNative(TransformationPass):
     """Turn a circuit of gates known to the compiler into native gates. Circuits with unbound parameters stay as they are.
 
@@ -74,8 +108,9 @@ class Shorten(TransformationPass):
     This comes before Qiskit's optimiser, which hides the structure that the search lives on behind generic gates.
     """
 
-    def __init__(self, level: int) -> None:
+    def __init__(self, family: Family, level: int) -> None:
         super().__init__()
+        self.family = family
         self.level = level
 
     def run(self, dag: DAGCircuit) -> DAGCircuit:
@@ -83,7 +118,7 @@ class Shorten(TransformationPass):
         circuit = dag_to_circuit(dag, copy_operations=False)
         if circuit.parameters:
             return dag
-        found = shortest(circuit, self.level, relabelling=True)
+        found = shortest(circuit, self.family, self.level, relabelling=True)
         report_permutation(self.property_set, dag, found.wires)
         return circuit_to_dag(to_proxies(found.items, circuit), copy_operations=False)
 
@@ -113,7 +148,7 @@ class IonQTranslation(PassManagerStagePlugin):
         )
         if target is not None and is_native_target(target) and not is_restricted(target):
             if optimization_level is not None and optimization_level > 1:
-                stage.append(Shorten(optimization_level))
+                stage.append(Shorten(target_family(target), optimization_level))
         return stage
 
 
@@ -130,6 +165,5 @@ class IonQScheduling(PassManagerStagePlugin):
             # What levels 2 and 3 search for was found in the translation stage.
             level = 0 if optimization_level == 0 else 1
             stage.append(ToNative(target_family(target), level, relabelling=not is_restricted(target)))
-        stage.append(TrivialLayout())
+        stage.append([TrivialLayout(), KeepParameters()])
         return stage
-

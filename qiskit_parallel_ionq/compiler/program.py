@@ -95,16 +95,21 @@ class Program:
         self.width = width
         self.merging = merging
         self.relabelling = relabelling
-        self.items: list[Item] = []
+        self._items: list[Item] = []
         self.frames: list[Quaternion] = [IDENTITY] * width
         self.wires = list(range(width))
         """The wire behind each qubit: a swap that only relabels changes this."""
         self._history: list[list[Term]] = [[] for _ in range(width)]
 
     @property
+    def items(self) -> list[Item]:
+        """Interactions and fences in order."""
+        return [item for item in self._items if not isinstance(item, Term) or item.t]
+
+    @property
     def terms(self) -> list[Term]:
         """The interactions alone."""
-        return [item for item in self.items if type(item) is Term]
+        return [item for item in self.items if isinstance(item, Term)]
 
     def turn(self, wire: int, rotation: Quaternion) -> None:
         """Carry a one-qubit gate."""
@@ -116,10 +121,11 @@ class Program:
 
     def fence(self, demand: Demand, wires: tuple[int, ...], instruction: Any = None) -> None:
         """Stop carrying at some wires, as far as the demand says."""
-        self._stand(Fence(demand, wires, tuple([self.frames[wire] for wire in wires]), instruction))
+        self.stand(Fence(demand, wires, tuple([self.frames[wire] for wire in wires]), instruction))
 
-    def _stand(self, fence: Fence) -> None:
-        self.items.append(fence)
+    def stand(self, fence: Fence) -> None:
+        """Add a fence as it is."""
+        self._items.append(fence)
         for wire in fence.wires:
             if self._history[wire]:
                 self._history[wire] = []
@@ -136,13 +142,13 @@ class Program:
         Its directions refer to starting frames; what this program carries by now comes on top of those.
         """
         wires, frames = self.wires, self.frames
-        if type(item) is Term:
+        if isinstance(item, Term):
             a, b = wires[item.a], wires[item.b]
             self.interact(a, b, back(frames[a], item.u), back(frames[b], item.v), item.t)
             return
         mine = tuple([wires[wire] for wire in item.wires])
         total = tuple([product(frame, frames[wire]) for wire, frame in zip(mine, item.frames, strict=True)])
-        self._stand(Fence(item.demand, mine, total, item.instruction))
+        self.stand(Fence(item.demand, mine, total, item.instruction))
 
     def interact(self, a: int, b: int, u: Vector, v: Vector, t: float) -> None:
         """Add an interaction along directions of the starting frames, merged with an earlier one if it can be."""
@@ -152,7 +158,7 @@ class Program:
         if self.merging and self._merge(a, b, u, v, t):
             return
         term = Term(a, b, u, v, t)
-        self.items.append(term)
+        self._items.append(term)
         self._history[a].append(term)
         self._history[b].append(term)
 
@@ -254,7 +260,3 @@ class Program:
         term.t = 0.0
         self._history[term.a].remove(term)
         self._history[term.b].remove(term)
-        for index in range(len(self.items) - 1, -1, -1):
-            if self.items[index] is term:
-                del self.items[index]
-                break

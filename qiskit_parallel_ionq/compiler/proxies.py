@@ -39,7 +39,7 @@ def to_proxies(items: list[Item], circuit: QuantumCircuit) -> QuantumCircuit:
             done[wire] = product(rotation, done[wire])
 
     for item in items:
-        if type(item) is Term:
+        if isinstance(item, Term):
             sign = 1
             for wire, direction in ((item.a, item.u), (item.b, item.v)):
                 rotation, along = _upright(rotate(done[wire], direction))

@@ -15,10 +15,10 @@ def drop_unseen(items: list[Item], width: int) -> list[Item]:
     removes both what lies outside the light cone of the measurements and what is diagonal before them.
     Only valid for circuits whose meaning is their measured distribution.
     """
-    seen: list[Vector | None | bool] = [None] * width  # None: free, a direction: only that, True: busy
+    seen: list[Vector | bool | None] = [None] * width  # None: free, a direction: only that, True: busy
     kept: list[Item] = []
     for item in reversed(items):
-        if type(item) is Term:
+        if isinstance(item, Term):
             a, b = item.a, item.b
             if _passes(seen[a], item.u) and _passes(seen[b], item.v):
                 continue
@@ -38,7 +38,7 @@ def drop_unseen(items: list[Item], width: int) -> list[Item]:
     return kept
 
 
-def _passes(seen: Vector | None | bool, direction: Vector) -> bool:
+def _passes(seen: Vector | bool | None, direction: Vector) -> bool:
     if seen is None:
         return True
     return seen is not True and alignment(seen, direction) != 0  # type: ignore[arg-type]

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import atan2, cos, pi, sin, sqrt
+from math import atan2, cos, isfinite, pi, sin, sqrt
+from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -403,7 +404,9 @@ def read(circuit: QuantumCircuit, program: Program, *, step_by_step: bool = Fals
                 continue
             read_gate = reader(instruction)
             if read_gate is None:
-                if name in ("store", "break_loop", "continue_loop") or hasattr(instruction.operation, "blocks"):
+                if name in ("store", "break_loop", "continue_loop") or hasattr(
+                    instruction.operation, "blocks"
+                ):
                     program.fence(Demand.FULL, tuple(mine), instruction)
                     continue
                 raise CompileError(
@@ -413,15 +416,24 @@ def read(circuit: QuantumCircuit, program: Program, *, step_by_step: bool = Fals
             program.swap(qubits[0], qubits[1])
             continue
         params = instruction.params
-        try:
-            read_gate(program, mine, [float(value) for value in params] if params else params)
-        except TypeError as error:
-            raise CompileError(
-                f"circuit {circuit.name!r}: gate {name!r} at position {position} has a parameter without a real value "
-                f"({', '.join(map(str, params))}). Assign the parameters first."
-            ) from error
+        if params:
+            params = _numbers(params)
+            if params is None:
+                raise CompileError(
+                    f"circuit {circuit.name!r}: gate {name!r} at position {position} has a parameter that is not a finite "
+                    f"real number: {', '.join(map(str, instruction.params))}. Unbound parameters have to be assigned first."
+                )
+        read_gate(program, mine, params)
         if step_by_step:
             program.fence(Demand.POLE, tuple(mine))
+
+
+def _numbers(params: Sequence[Any]) -> list[float] | None:
+    try:
+        values = [float(value) for value in params]
+    except (TypeError, RuntimeError):
+        return None
+    return values if isfinite(sum(values)) else None
 
 
 __all__ = ["FENCES", "READABLE", "is_readable", "read", "read_matrix", "reader"]

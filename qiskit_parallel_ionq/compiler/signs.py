@@ -65,7 +65,7 @@ def _stretches(
         return along
 
     for item in items:
-        if type(item) is Term:
+        if isinstance(item, Term):
             wanted = _wanted(item, visit(item, item.a, item.u) * visit(item, item.b, item.v))
             if wanted:
                 a, b = current[item.a], current[item.b]
@@ -129,7 +129,7 @@ class _Placing:
 
     def run(self) -> tuple[list[Item], Landings]:
         for item in self._items:
-            if type(item) is Term:
+            if isinstance(item, Term):
                 self._enter(item.a, self._visits[id(item), item.a][0])
                 self._enter(item.b, self._visits[id(item), item.b][0])
                 if self._fits(item):
@@ -179,4 +179,3 @@ class _Placing:
                 self._late[term.a].remove(term)
                 self._late[term.b].remove(term)
                 self._do(term)
-

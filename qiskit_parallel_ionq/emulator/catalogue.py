@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The machines on offer: widths, gates, noise, prices and characterizations. Numbers IonQ does not publish are
-chosen here and marked so; prices are made up."""
+"""The machines on offer: widths, gates, noise, prices and characterizations.
+
+Numbers IonQ does not publish are chosen here and marked so; prices are made up.
+"""
 
 from __future__ import annotations
 
@@ -84,25 +86,30 @@ class Machine:
 _NAMESPACE = UUID("0199b2c4-7d11-7c31-9a44-0b6f5d0a91e2")
 _MS = ("gpi", "gpi2", "ms", "nop")
 _ZZ = ("gpi", "gpi2", "zz", "nop")
-_TEMPO_QUBITS = 64  # chosen
-_TEMPO_REACH = 8  # chosen: its connectivity is restricted, how is not published
-_TEMPO_PAIRS = frozenset(pair for pair in combinations(range(_TEMPO_QUBITS), 2) if pair[1] - pair[0] <= _TEMPO_REACH)
+_ARIA_PRICES = Prices(0.0003, 0.003, 1.0)
+_FORTE_PRICES = Prices(0.0005, 0.005, 2.0)
+_TEMPO_REACH = 8  # chosen, as its 64 qubits: connectivity is restricted, how is not published
+_TEMPO_PAIRS = frozenset(
+    (low, high) for low, high in combinations(range(64), 2) if high - low <= _TEMPO_REACH
+)
 
 MACHINES: Mapping[str, Machine] = {
     machine.name: machine
     for machine in (
         Machine(SIMULATOR, SIMULATOR_QUBITS, gates.NATIVE_GATES),
-        Machine("qpu.aria-1", 25, _MS, model="aria-1", prices=Prices(0.0003, 0.003, 1.0)),
-        Machine("qpu.aria-2", 25, _MS, "retired", "aria-2", prices=Prices(0.0003, 0.003, 1.0)),
-        Machine("qpu.forte-1", 36, _ZZ, model="forte-1", prices=Prices(0.0005, 0.005, 2.0)),
-        Machine(
-            "qpu.forte-enterprise-1", 36, _ZZ, model="forte-enterprise-1", prices=Prices(0.0005, 0.005, 2.0)
-        ),
-        Machine("qpu.tempo-1", _TEMPO_QUBITS, _ZZ, "available", "tempo-1", _TEMPO_PAIRS, Prices(0.001, 0.01, 4.0)),
+        Machine("qpu.aria-1", 25, _MS, model="aria-1", prices=_ARIA_PRICES),
+        Machine("qpu.aria-2", 25, _MS, "retired", "aria-2", prices=_ARIA_PRICES),
+        Machine("qpu.forte-1", 36, _ZZ, model="forte-1", prices=_FORTE_PRICES),
+        Machine("qpu.forte-enterprise-1", 36, _ZZ, model="forte-enterprise-1", prices=_FORTE_PRICES),
+        Machine("qpu.tempo-1", 64, _ZZ, model="tempo-1", pairs=_TEMPO_PAIRS, prices=Prices(0.001, 0.01, 4.0)),
         Machine("qpu.harmony", 11, _MS, "retired", "harmony", prices=Prices(0.0001, 0.001, 0.5)),
     )
 }
 """Name -> machine, in the order of the listing."""
+
+
+_TIMING = {"readout": 0.00015, "reset": 0.00005, "1q": 0.00013, "2q": 0.00095, "t1": 100.0, "t2": 1.0}
+"""Seconds."""
 
 
 def noisy_width(model: str) -> int:
@@ -134,9 +141,14 @@ def backend_entry(machine: Machine, queue_ms: int, updated: str) -> dict[str, An
 
 
 def characterization(machine: Machine, date: str) -> dict[str, Any]:
-    """The characterization of a QPU: fidelities follow from its noise rates, times are typical of trapped ions."""
+    """The characterization of a QPU: fidelities follow from its noise rates, times are typical of ions.
+
+    Raises:
+        ValueError: the machine is the simulator, which has none.
+    """
     rates = NOISE_MODELS[machine.model]
-    assert rates is not None, "the simulator has no characterization"
+    if rates is None:
+        raise ValueError(f"{machine.name} has no characterization")
     return {
         "id": machine.characterization_id,
         "backend": machine.name,
@@ -148,5 +160,5 @@ def characterization(machine: Machine, date: str) -> dict[str, Any]:
             "1q": {"median": round(1 - rates.one_qubit / 2, 9)},
             "2q": {"median": round(1 - rates.two_qubit * 3 / 4, 9)},
         },
-        "timing": {"readout": 0.00015, "reset": 0.00005, "1q": 0.00013, "2q": 0.00095, "t1": 100.0, "t2": 1.0},
+        "timing": _TIMING,
     }

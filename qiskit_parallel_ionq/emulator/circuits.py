@@ -9,7 +9,7 @@ from math import isfinite, pi
 from typing import Any
 
 from . import gates
-from .problems import CircuitFailure
+from .problems import CircuitError
 from .program import ALL_QUBITS, Gate, Program
 
 DENSE_EXPONENTIAL_LIMIT = 8
@@ -34,7 +34,7 @@ def read_circuit(
         pairs: pairs a native two-qubit gate may act on, smaller index first; None means any.
 
     Raises:
-        CircuitFailure: UnsupportedGate, InvalidInput or NotEnoughQubits, naming the gate and its position.
+        CircuitError: UnsupportedGate, InvalidInput or NotEnoughQubits, naming the gate and its position.
     """
     reader = _read_native if gateset == "native" else _read_qis
     steps: list[Gate] = []
@@ -44,11 +44,12 @@ def read_circuit(
                 if pairs is not None and gateset == "native" and len(gate.qubits) == 2:
                     _check_pair(gate.qubits, pairs)
                 steps.append(gate)
-        except CircuitFailure as problem:
-            raise CircuitFailure(problem.failure.code, f"Gate {position}: {problem.failure.message}") from None
+        except CircuitError as problem:
+            failure = problem.failure
+            raise CircuitError(failure.code, f"Gate {position}: {failure.message}") from None
     needed = 1 + max((max(gate.qubits) for gate in steps), default=-1)
     if qubits is not None and needed > qubits:
-        raise CircuitFailure(
+        raise CircuitError(
             "NotEnoughQubits", f"The circuit acts on qubit {needed - 1} but declares {qubits} qubits."
         )
     width = qubits if qubits is not None else max(needed, 1)
@@ -59,7 +60,7 @@ def _registers(given: Any, width: int) -> tuple[tuple[str, tuple[int | None, ...
     registers: list[tuple[str, tuple[int | None, ...]]] = [(ALL_QUBITS, tuple(range(width)))]
     for name, columns in (given or {}).items():
         if any(column is not None and not 0 <= column < width for column in columns):
-            raise CircuitFailure("InvalidInput", f"Register {name!r} names a qubit outside 0..{width - 1}.")
+            raise CircuitError("InvalidInput", f"Register {name!r} names a qubit outside 0..{width - 1}.")
         registers.append((name, tuple(columns)))
     return tuple(registers)
 
@@ -67,9 +68,7 @@ def _registers(given: Any, width: int) -> tuple[tuple[str, tuple[int | None, ...
 def _check_pair(qubits: tuple[int, ...], pairs: frozenset[tuple[int, int]]) -> None:
     low, high = sorted(qubits)
     if (low, high) not in pairs:
-        raise CircuitFailure(
-            "UnsupportedGate", f"Qubits {low} and {high} are not connected on this backend."
-        )
+        raise CircuitError("UnsupportedGate", f"Qubits {low} and {high} are not connected on this backend.")
 
 
 def _qubits(entry: Mapping[str, Any], kind: str) -> tuple[int, ...]:
@@ -82,7 +81,7 @@ def _qubits(entry: Mapping[str, Any], kind: str) -> tuple[int, ...]:
     found = tuple(value) if isinstance(value, list) else (value,)
     for qubit in found:
         if type(qubit) is not int or qubit < 0:
-            raise CircuitFailure("InvalidInput", f"{qubit!r} is no qubit index.")
+            raise CircuitError("InvalidInput", f"{qubit!r} is no qubit index.")
     return found
 
 
@@ -92,30 +91,30 @@ def _number(entry: Mapping[str, Any], *names: str, default: float | None = None)
         if value is not None:
             return _finite(value, name)
     if default is None:
-        raise CircuitFailure("InvalidInput", f"{entry.get('gate')!r} needs {' or '.join(names)}.")
+        raise CircuitError("InvalidInput", f"{entry.get('gate')!r} needs {' or '.join(names)}.")
     return default
 
 
 def _finite(value: Any, name: str) -> float:
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not isfinite(value):
-        raise CircuitFailure("InvalidInput", f"{name} must be a finite number, not {value!r}.")
+        raise CircuitError("InvalidInput", f"{name} must be a finite number, not {value!r}.")
     return float(value)
 
 
 def _acts_on(entry: Mapping[str, Any], count: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     targets, controls = _qubits(entry, "target"), _qubits(entry, "control")
     if len(targets) != count:
-        raise CircuitFailure(
+        raise CircuitError(
             "InvalidInput", f"{entry.get('gate')!r} takes {count} target(s), not {len(targets)}."
         )
     if len(set(targets + controls)) != len(targets) + len(controls):
-        raise CircuitFailure("InvalidInput", f"{entry.get('gate')!r} names a qubit twice.")
+        raise CircuitError("InvalidInput", f"{entry.get('gate')!r} names a qubit twice.")
     return targets, controls
 
 
 def _name(entry: Any) -> str:
     if not isinstance(entry, dict) or not isinstance(entry.get("gate"), str):
-        raise CircuitFailure("InvalidInput", f"A gate is an object with a name under 'gate', not {entry!r}.")
+        raise CircuitError("InvalidInput", f"A gate is an object with a name under 'gate', not {entry!r}.")
     name: str = entry["gate"]
     return name
 
@@ -132,10 +131,10 @@ def _read_qis(entry: Any, _native_gates: Sequence[str]) -> Iterator[Gate]:
     elif name in gates.ROTATIONS:
         matrix = gates.ROTATIONS[name](_number(entry, "rotation"))
     else:
-        raise CircuitFailure("UnsupportedGate", f"Gate types [{name}] are not supported in the QIS gate set.")
+        raise CircuitError("UnsupportedGate", f"Gate types [{name}] are not supported in the QIS gate set.")
     targets, controls = _acts_on(entry, 1 if len(matrix) == 2 else 2)
     if name == "cnot" and not controls:
-        raise CircuitFailure("InvalidInput", "'cnot' needs a control.")
+        raise CircuitError("InvalidInput", "'cnot' needs a control.")
     yield Gate(matrix, targets, controls, name in gates.VIRTUAL_GATES and not controls)
 
 
@@ -145,18 +144,18 @@ def _read_native(entry: Any, native_gates: Sequence[str]) -> Iterator[Gate]:
         _qubits(entry, "target")
         return
     if name not in native_gates:
-        raise CircuitFailure("UnsupportedGate", f"Gate types [{name}] are not supported by this backend.")
+        raise CircuitError("UnsupportedGate", f"Gate types [{name}] are not supported by this backend.")
     if _qubits(entry, "control"):
-        raise CircuitFailure("InvalidInput", f"The native gate {name!r} takes no controls.")
+        raise CircuitError("InvalidInput", f"The native gate {name!r} takes no controls.")
     if name in ("gpi", "gpi2"):
         matrix = getattr(gates, name)(_number(entry, "phase"))
     elif name == "ms":
         phases = entry.get("phases")
         if not isinstance(phases, list) or len(phases) != 2:
-            raise CircuitFailure("InvalidInput", "'ms' needs two phases.")
+            raise CircuitError("InvalidInput", "'ms' needs two phases.")
         angle = _number(entry, "angle", default=0.25)
         if not 0 <= angle <= 0.25:
-            raise CircuitFailure("InvalidInput", f"The angle of 'ms' must be in 0..0.25 turns, not {angle}.")
+            raise CircuitError("InvalidInput", f"The angle of 'ms' must be in 0..0.25 turns, not {angle}.")
         matrix = gates.ms(_finite(phases[0], "phases"), _finite(phases[1], "phases"), angle)
     else:
         matrix = gates.native_zz(_number(entry, "angle", "phase", default=0.25))
@@ -166,16 +165,18 @@ def _read_native(entry: Any, native_gates: Sequence[str]) -> Iterator[Gate]:
 
 def _read_pauliexp(entry: Mapping[str, Any]) -> Iterator[Gate]:
     terms, weights = entry.get("terms"), entry.get("coefficients")
-    if not isinstance(terms, list) or not isinstance(weights, list) or len(terms) != len(weights) or not terms:
-        raise CircuitFailure("InvalidInput", "'pauliexp' needs as many coefficients as terms, at least one.")
+    if not isinstance(terms, list) or not isinstance(weights, list) or not terms:
+        raise CircuitError("InvalidInput", "'pauliexp' needs a list of terms and a list of coefficients.")
+    if len(terms) != len(weights):
+        raise CircuitError("InvalidInput", "'pauliexp' needs as many coefficients as terms.")
     time = _number(entry, "time")
     if time < 0:
-        raise CircuitFailure("InvalidInput", f"The time of 'pauliexp' must not be negative, not {time}.")
+        raise CircuitError("InvalidInput", f"The time of 'pauliexp' must not be negative, not {time}.")
     coefficients = [_finite(weight, "coefficients") for weight in weights]
     targets, controls = _acts_on(entry, len(_qubits(entry, "target")))
     for term in terms:
         if not isinstance(term, str) or len(term) != len(targets) or set(term) - set(gates.PAULIS):
-            raise CircuitFailure(
+            raise CircuitError(
                 "InvalidInput", f"A term of 'pauliexp' has one of I, X, Y, Z per target, not {term!r}."
             )
     if all(_commute(a, b) for a, b in combinations(terms, 2)):
@@ -185,7 +186,7 @@ def _read_pauliexp(entry: Mapping[str, Any]) -> Iterator[Gate]:
         matrix = gates.pauli_sum_exponential(terms, coefficients, time)
         yield Gate(matrix, targets[::-1], controls)
     else:
-        raise CircuitFailure(
+        raise CircuitError(
             "CompilationError",
             f"The terms of 'pauliexp' do not commute and it has more than {DENSE_EXPONENTIAL_LIMIT} targets.",
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Literal, get_args
@@ -28,9 +28,9 @@ class Fault:
     * ``"missing-id"``: leave ``id`` out of the answer.
     * ``"drip"``: send the body byte by byte over `seconds`.
 
-    With ``after=True`` a ``status``, ``reset`` or ``stall`` strikes when the request has been handled, so a job is
-    stored and only the answer is lost; otherwise it strikes before. The other actions need an answer to spoil, so
-    the request is always handled.
+    With ``after=True`` a ``status``, ``reset`` or ``stall`` strikes when the request has been handled, so a
+    job is stored and only the answer is lost; otherwise it strikes before. The other actions need an answer
+    to spoil, so the request is always handled.
 
     Circuit faults (`method` and `path` are not used; `name` matches the circuit's name, else the job's):
 
@@ -38,8 +38,8 @@ class Fault:
     * ``"scale"``: its probabilities are multiplied by `factor`: 0.9 for results that do not sum to one,
       ``1 + 1e-9`` for a harmless drift.
 
-    A fault without `nth`, `every` or `probability` strikes each time it matches. Of several that could strike, the
-    first one does.
+    A fault without `nth`, `every` or `probability` strikes each time it matches. Of several that could
+    strike, the first one does.
 
     Attributes:
         action: what happens.
@@ -98,9 +98,9 @@ class FaultScript:
     """Decides which fault strikes; keeps the counts. Safe to share between threads."""
 
     def __init__(self, faults: Sequence[Fault], seed: int) -> None:
-        self._requests = [_Watch(fault, random.Random(f"{seed}/{n}")) for n, fault in enumerate(faults)]
-        self._circuits = [watch for watch in self._requests if not watch.fault.strikes_requests]
-        self._requests = [watch for watch in self._requests if watch.fault.strikes_requests]
+        watches = [_Watch(fault, random.Random(f"{seed}/{n}")) for n, fault in enumerate(faults)]
+        self._circuits = [watch for watch in watches if not watch.fault.strikes_requests]
+        self._requests = [watch for watch in watches if watch.fault.strikes_requests]
         self._lock = threading.Lock()
 
     def on_request(self, method: str, path: str) -> Fault | None:
@@ -140,10 +140,9 @@ class _Watch:
         return fault.probability is None or self.chance.random() < fault.probability
 
 
-def _first(watches: object) -> Fault | None:
-    due = [watch for watch in watches if watch.due()]  # type: ignore[attr-defined]
+def _first(watches: Iterable[_Watch]) -> Fault | None:
+    due = [watch for watch in watches if watch.due()]
     if not due:
         return None
     due[0].strikes += 1
-    fault: Fault = due[0].fault
-    return fault
+    return due[0].fault

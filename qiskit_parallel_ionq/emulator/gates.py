@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from cmath import exp
 from collections.abc import Callable, Mapping, Sequence
-from functools import reduce
 from math import cos, pi, sin, sqrt
 
 import numpy as np
@@ -103,15 +102,19 @@ def native_zz(angle: float) -> Matrix:
     return rzz(TURN * angle)
 
 
+def _product(letters: str) -> Matrix:
+    whole = PAULIS[letters[0]]
+    for letter in letters[1:]:
+        whole = np.kron(whole, PAULIS[letter]).astype(np.complex128)
+    return whole
+
+
 def pauli_sum_exponential(terms: Sequence[str], coefficients: Sequence[float], time: float) -> Matrix:
     """exp(-i·time·Σ c_k P_k), dense, for terms that need not commute.
 
     The leftmost character is the most significant factor, so the matrix acts on the targets in reverse order.
     """
-    parts = [
-        weight * reduce(np.kron, (PAULIS[letter] for letter in term))
-        for term, weight in zip(terms, coefficients, strict=True)
-    ]
+    parts = [weight * _product(term) for term, weight in zip(terms, coefficients, strict=True)]
     energies, vectors = np.linalg.eigh(np.sum(parts, axis=0))
     result: Matrix = (vectors * np.exp(-1j * time * energies)) @ vectors.conj().T
     return result

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The jobs the service holds and what each is doing at a given time. States are computed from times, never stored."""
+"""The jobs the service holds and what each is doing at a given time: computed from times, never stored."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from .circuits import read_circuit
 from .faults import Fault, FaultScript
 from .knobs import Knobs
 from .orders import MULTI, QASM3, UNSUPPORTED_TYPES, CircuitOrder, Order
-from .problems import CircuitFailure, Failure, Problem
+from .problems import CircuitError, Failure, RequestError
 from .program import Program
 from .schedule import Schedule, Turn
 from .simulate import Outcome, simulate
@@ -37,7 +37,9 @@ PREFLIGHT_SHARE = 0.1
 
 @dataclass(slots=True, eq=False)
 class Job:
-    """One job: a circuit, or a multi-circuit parent with a child per circuit. Times are seconds since the epoch.
+    """One job: a circuit, or a multi-circuit parent with a child per circuit.
+
+    Times are seconds since the epoch.
 
     Attributes:
         serial: position in the order of storing.
@@ -74,6 +76,17 @@ class Job:
         """The circuits: the children, or the job itself."""
         return self.children or (self,)
 
+    @property
+    def simulation(self) -> Future[Outcome]:
+        """The simulation of a circuit that runs.
+
+        Raises:
+            LookupError: the job is a parent, a dry run or was refused.
+        """
+        if self.outcome is None:
+            raise LookupError(f"Job {self.id} is not simulated")
+        return self.outcome
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -104,10 +117,10 @@ class Look:
 
     def failure(self, job: Job) -> Failure | None:
         """Why a job failed; of a parent, why its first failed child did."""
-        if job.children:
-            return next(filter(None, map(self.failure, job.children)), None)
         if self.status(job) != FAILED:
             return None
+        if job.children:
+            return next(filter(None, map(self.failure, job.children)), None)
         if job.rejected is not None:
             return job.rejected
         if job.fault is not None and job.fault.action == "fail":
@@ -115,24 +128,22 @@ class Look:
         return _simulation_failure(job)
 
     def _simulated(self, job: Job) -> str:
-        assert job.outcome is not None
         try:
-            error = job.outcome.exception(timeout=self.patience())
+            error = job.simulation.exception(timeout=self.patience())
         except StillRunning:
             return STARTED
         return COMPLETED if error is None else FAILED
 
 
 def _simulation_failure(job: Job) -> Failure:
-    assert job.outcome is not None
-    error = job.outcome.exception()
-    if isinstance(error, CircuitFailure):
+    error = job.simulation.exception()
+    if isinstance(error, CircuitError):
         return error.failure
     return Failure("SimulationError", f"The simulation broke off: {error!r}")
 
 
 def _combined(states: Sequence[str]) -> str:
-    """The state of a parent: final once every child is; then failed if any failed, canceled if any was canceled."""
+    """The state of a parent: final once every child is, and then the worst of theirs."""
     if all(state in FINAL for state in states):
         return next((worst for worst in (FAILED, CANCELED) if worst in states), COMPLETED)
     if any(state in (STARTED, *FINAL) for state in states):
@@ -178,7 +189,7 @@ class JobStore:
             job = self._new(order, order.type, order.name, now)
             if order.type == MULTI:
                 job.children = tuple(
-                    self._new(order, circuit.type, circuit.name, now, parent=job) for circuit in order.circuits
+                    self._new(order, circuit.type, circuit.name, now, job) for circuit in order.circuits
                 )
             for stored in (job, *job.children):
                 self._jobs[stored.id] = stored
@@ -192,18 +203,26 @@ class JobStore:
         """One job.
 
         Raises:
-            Problem: 404.
+            RequestError: 404.
         """
         with self._lock:
             job = self._jobs.get(job_id)
         if job is None:
-            raise Problem(404, f"There is no job {job_id}.")
+            raise RequestError(404, f"There is no job {job_id}.")
         return job
 
-    def newest_first(self) -> list[Job]:
-        """All jobs, children too."""
+    def newest_first(self, ids: Iterable[str] = (), parents: Iterable[str] = ()) -> list[Job]:
+        """The jobs with these ids, or the children of these parents, or else all jobs but children."""
+        ids, parents = set(ids), set(parents)
         with self._lock:
-            return list(reversed(self._jobs.values()))
+            if ids:
+                found = [self._jobs[job_id] for job_id in ids if job_id in self._jobs]
+            elif parents:
+                known = [self._jobs[job_id] for job_id in parents if job_id in self._jobs]
+                found = [child for parent in known for child in parent.children if child.id in self._jobs]
+            else:
+                found = [job for job in self._jobs.values() if job.parent is None]
+        return sorted(found, key=lambda job: job.serial, reverse=True)
 
     def __len__(self) -> int:
         with self._lock:
@@ -236,19 +255,19 @@ class JobStore:
         digest = _fingerprint(order, circuit)
         try:
             program = self._compile(order, circuit)
-        except CircuitFailure as refused:
+        except CircuitError as refused:
             return _Verdict(digest, failure=refused.failure)
         return _Verdict(digest, program, program.gate_counts)
 
     def _compile(self, order: Order, circuit: CircuitOrder) -> Program:
         if circuit.type in UNSUPPORTED_TYPES:
-            raise CircuitFailure("PreflightError", f"The emulator does not run {circuit.type} jobs.")
+            raise CircuitError("PreflightError", f"The emulator does not run {circuit.type} jobs.")
         machine = order.machine
         if circuit.type == QASM3:
             program = qasm3.read_program(circuit.source["data"], control_flow=self._knobs.control_flow)
         else:
             if order.type != MULTI and circuit.gateset == "qis" and circuit.qubits is None:
-                raise CircuitFailure("CompilationError", "A QIS circuit must declare input.qubits.")
+                raise CircuitError("CompilationError", "A QIS circuit must declare input.qubits.")
             program = read_circuit(
                 circuit.source,
                 gateset=circuit.gateset,
@@ -260,7 +279,7 @@ class JobStore:
         if machine.is_simulator:
             widest = SIMULATOR_QUBITS if order.model == IDEAL else noisy_width(order.model)
         if program.qubits > widest:
-            raise CircuitFailure(
+            raise CircuitError(
                 "NotEnoughQubits", f"The circuit has {program.qubits} qubits, {machine.name} has {widest}."
             )
         return program
@@ -293,8 +312,11 @@ class JobStore:
                 self._schedule.add([turn])
 
     def _seed_of(self, order: Order, digest: bytes) -> np.random.SeedSequence:
-        """The seed of one circuit's samples. It depends on what the circuit is and how often it came, not on the
-        order in which requests arrive; a seed given by the client fixes it altogether."""
+        """The seed of one circuit's samples.
+
+        It depends on what the circuit is and how often it came, not on the order in which requests arrive; a
+        seed given by the client fixes it altogether.
+        """
         words = np.frombuffer(digest, dtype=np.uint32).tolist()
         if order.noise_seed is not None:
             return np.random.SeedSequence([order.noise_seed % 2**32, *words])

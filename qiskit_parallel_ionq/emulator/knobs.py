@@ -16,8 +16,8 @@ class Knobs:
     Attributes:
         seed: makes every sampled result repeatable; None draws one.
         round_trip: added to each request, half before it is handled and half after.
-        execution_time: how long a circuit runs: a number, or a function of the circuit's number, counted from 0
-            in the order the service stored them.
+        execution_time: how long a circuit runs: a number, or a function of the circuit's number, counted
+            from 0 in the order the service stored them.
         queue_time: from submission until a circuit may start. Its first tenth is spent as ``submitted``
             (validation), the rest as ``ready``.
         running_slots: circuits that run at once; None for no limit.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reads the body of ``POST /jobs``: what can be refused at the door is refused here, all else is a valid order."""
+"""Reads the body of ``POST /jobs``: what can be refused at the door is refused here."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .catalogue import IDEAL, MACHINES, NOISE_MODELS, Machine
-from .problems import Problem
+from .problems import RequestError
 
 CIRCUIT = "ionq.circuit.v1"
 MULTI = "ionq.multi-circuit.v1"
@@ -68,10 +68,10 @@ def read_order(body: Any) -> Order:
     Members nobody knows are ignored, as real clients send some (``lang``, shots as text, a null noise seed).
 
     Raises:
-        Problem: 400, naming the field.
+        RequestError: 400, naming the field.
     """
     if not isinstance(body, dict):
-        raise Problem(400, "The body must be a JSON object.")
+        raise RequestError(400, "The body must be a JSON object.")
     kind = body.get("type")
     if kind not in (CIRCUIT, MULTI, QASM3, *UNSUPPORTED_TYPES):
         raise _bad("type", f"type {kind!r} is not a job type.")
@@ -101,8 +101,8 @@ def read_order(body: Any) -> Order:
     )
 
 
-def _bad(key: str, message: str) -> Problem:
-    return Problem(400, message, keys=(key,))
+def _bad(key: str, message: str) -> RequestError:
+    return RequestError(400, message, keys=(key,))
 
 
 def _machine(name: Any) -> Machine:
@@ -181,7 +181,7 @@ def _circuits(kind: str, given: Mapping[str, Any]) -> tuple[CircuitOrder, ...]:
     if kind == CIRCUIT:
         if "circuits" in given:
             raise _bad("input", "input.circuits belongs to ionq.multi-circuit.v1 jobs")
-        circuits = (CircuitOrder(CIRCUIT, given, gateset, width),)
+        circuits: tuple[CircuitOrder, ...] = (CircuitOrder(CIRCUIT, given, gateset, width),)
     else:
         if "circuit" in given:
             raise _bad("input", "input.circuit and input.circuits cannot be mixed")

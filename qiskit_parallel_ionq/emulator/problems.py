@@ -24,7 +24,7 @@ ERROR_TEXTS: Mapping[int, str] = {
 
 
 def error_body(status: int, message: str, keys: tuple[str, ...] = (), source: str = "body") -> dict[str, Any]:
-    """The error shape of the API: ``error``, ``message``, ``statusCode`` and, for a bad field, ``validation``."""
+    """The error shape of the API; ``keys`` and ``source`` say which fields of what were wrong."""
     body: dict[str, Any] = {
         "error": ERROR_TEXTS.get(status, "Error"),
         "message": message,
@@ -35,7 +35,7 @@ def error_body(status: int, message: str, keys: tuple[str, ...] = (), source: st
     return body
 
 
-class Problem(Exception):
+class RequestError(Exception):
     """A request the service refuses: becomes an HTTP error with the API's error body."""
 
     def __init__(
@@ -68,7 +68,7 @@ class Failure:
     message: str
 
 
-class CircuitFailure(Exception):
+class CircuitError(Exception):
     """A circuit that was accepted and cannot run: its job becomes ``failed``, with this code and message."""
 
     def __init__(self, code: str, message: str) -> None:

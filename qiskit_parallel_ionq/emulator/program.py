@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the simulator runs: gates as matrices, measurements, resets and branches over numbered qubits and bits."""
+"""What the simulator runs: gates as matrices, measurements, resets and branches on numbered qubits."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from .jobs import COMPLETED, FINAL, READY, STARTED, SUBMITTED, Job, Look
 
 SUBMITTER = "0199b2c4-0000-7000-8000-000000000001"
 PROJECT = "0199b2c4-0000-7000-8000-000000000002"
+ORGANIZATION = "0199b2c4-0000-7000-8000-000000000003"
 
 
 def timestamp(seconds: float) -> str:
@@ -47,15 +48,14 @@ def job_record(job: Job, look: Look, *, with_urls: bool, listed: bool = False) -
         "name": job.name,
         "submitted_at": timestamp(job.submitted_at),
         "started_at": timestamp(ran[0]) if ran else None,
-        "completed_at": _completed_at(job, look, status),
+        "completed_at": _completed_at(job, status),
         "predicted_wait_time_ms": _wait_ms(job, look, status),
         "predicted_execution_duration_ms": _predicted_ms(job),
         "execution_duration_ms": _ms(ran[1] - ran[0]) if ran and finished else None,
         # The specification says `message`, released clients read `error`.
-        "failure": failure
-        and {"code": failure.code, "message": failure.message, "error": failure.message},
+        "failure": failure and {"code": failure.code, "message": failure.message, "error": failure.message},
         "settings": order.settings or {},
-        "output": {},
+        "output": _output(job, status),
         "stats": _stats(job),
         "results": results.results_map(job, with_urls=with_urls) if finished else None,
     }
@@ -85,7 +85,7 @@ def _ran(job: Job, look: Look, status: str) -> tuple[float, float] | None:
     return min(turn.start for turn in turns), max(turn.end for turn in turns)
 
 
-def _completed_at(job: Job, look: Look, status: str) -> str | None:
+def _completed_at(job: Job, status: str) -> str | None:
     if status not in FINAL:
         return None
     return timestamp(max(_end(leaf) for leaf in job.leaves))
@@ -109,10 +109,19 @@ def _predicted_ms(job: Job) -> int | None:
     return _ms(max(durations)) if durations else None
 
 
+def _output(job: Job, status: str) -> dict[str, Any]:
+    """Compiled circuits: of a native circuit, which the compiler leaves alone, the circuit itself."""
+    if status not in (READY, STARTED, COMPLETED) or not results.is_native(job):
+        return {}
+    return {"compilation": {"compiled_circuits": {results.NATIVE: results.descriptor(job, results.NATIVE)}}}
+
+
 def _stats(job: Job) -> dict[str, Any]:
     stats: dict[str, Any] = {"circuits": len(job.leaves)}
     compiled = [leaf for leaf in job.leaves if leaf.rejected is None]
     if compiled:
         stats["qubits"] = max(leaf.qubits for leaf in compiled)
-        stats["gate_counts"] = {kind: sum(leaf.gate_counts[kind] for leaf in compiled) for kind in ("1q", "2q")}
+        stats["gate_counts"] = {
+            kind: sum(leaf.gate_counts[kind] for leaf in compiled) for kind in ("1q", "2q")
+        }
     return stats

@@ -13,10 +13,10 @@ from uuid import UUID, uuid5
 import numpy as np
 
 from .jobs import Job
-from .orders import MULTI
-from .program import ALL_QUBITS
+from .orders import CIRCUIT, MULTI
 from .simulate import Outcome
 
+NATIVE = "ionq.native.v1"
 AGGREGATE = "ionq.result.probabilities-aggregate.json.v1"
 EXACT_FORMATS = ("ionq.result.probabilities.json.v1", "ionq.result.probabilities.json.v2")
 SAMPLED_FORMATS = (
@@ -30,8 +30,7 @@ SAMPLED_FORMATS = (
 
 def outcome_of(job: Job) -> Outcome:
     """The outcome of a completed circuit."""
-    assert job.outcome is not None
-    return job.outcome.result()
+    return job.simulation.result()
 
 
 def probabilities(job: Job) -> dict[str, float]:
@@ -63,11 +62,18 @@ def aggregated(job: Job) -> dict[str, dict[str, float]]:
     return {child.id: probabilities(child) for child in job.children}
 
 
+def is_native(job: Job) -> bool:
+    """Whether a job is one circuit of native gates."""
+    return job.circuit is not None and job.circuit.type == CIRCUIT and job.circuit.gateset == "native"
+
+
 def payload(job: Job, name: str) -> Any:
-    """The payload of a result format."""
-    outcome = outcome_of(job) if name != AGGREGATE else None
-    if outcome is None:
+    """The payload of a format."""
+    if name == AGGREGATE:
         return aggregated(job)
+    if name == NATIVE and job.circuit is not None:
+        return {"qubits": job.qubits, "circuit": job.circuit.source["circuit"]}
+    outcome = outcome_of(job)
     kind, version = name.split(".")[2], name.split(".")[4]
     if version == "v1":
         return {"probabilities": probabilities, "histogram": histogram, "shots": shots}[kind](job)
@@ -75,7 +81,7 @@ def payload(job: Job, name: str) -> Any:
         columns = {register: outcome.bits(register).tolist() for register, _ in outcome.registers}
         rows = range(len(outcome.table))
         return {"shots": [{"registers": {name: bits[row] for name, bits in columns.items()}} for row in rows]}
-    return {kind: {"registers": {register: _by_bits(outcome, register, kind) for register, _ in outcome.registers}}}
+    return {kind: {"registers": {name: _by_bits(outcome, name, kind) for name, _ in outcome.registers}}}
 
 
 def _by_bits(outcome: Outcome, register: str, kind: str) -> dict[str, float]:
@@ -89,7 +95,13 @@ def _by_bits(outcome: Outcome, register: str, kind: str) -> dict[str, float]:
 
 
 def formats(job: Job) -> tuple[str, ...]:
-    """Names of the results a completed job has. An exact distribution has no shots to count."""
+    """Names of all artifacts of a completed job."""
+    compiled = (NATIVE,) if is_native(job) else ()
+    return compiled if job.order.dry_run else (*compiled, *result_formats(job))
+
+
+def result_formats(job: Job) -> tuple[str, ...]:
+    """Names of the results of a job that ran. An exact distribution has no shots to count."""
     if job.type == MULTI:
         return (AGGREGATE,)
     return SAMPLED_FORMATS if outcome_of(job).sampled else EXACT_FORMATS
@@ -101,13 +113,14 @@ def descriptor(job: Job, name: str) -> dict[str, str]:
 
 
 def artifact_id(job: Job, name: str) -> str:
-    """A literal name for version 1, a UUID for version 2."""
-    return name.split(".")[2] if name.endswith(".v1") else str(uuid5(UUID(job.id), name))
+    """A literal name for version 1 results, a UUID for all else."""
+    literal = name.startswith("ionq.result.") and name.endswith(".v1")
+    return name.split(".")[2] if literal else str(uuid5(UUID(job.id), name))
 
 
 def results_map(job: Job, *, with_urls: bool) -> dict[str, Any]:
     """The ``results`` member of a completed job: legacy URLs, if wanted, and artifact descriptors."""
-    names = formats(job)
+    names = result_formats(job)
     entries: dict[str, Any] = {}
     if with_urls:
         base = f"/v0.4/jobs/{job.id}/results"
@@ -118,19 +131,3 @@ def results_map(job: Job, *, with_urls: bool) -> dict[str, Any]:
             entries.update({kind: {"url": f"{base}/{kind}"} for kind in kinds})
     entries.update({name: descriptor(job, name) for name in names})
     return entries
-
-
-__all__ = [
-    "AGGREGATE",
-    "ALL_QUBITS",
-    "aggregated",
-    "artifact_id",
-    "descriptor",
-    "formats",
-    "histogram",
-    "outcome_of",
-    "payload",
-    "probabilities",
-    "results_map",
-    "shots",
-]

@@ -116,24 +116,28 @@ class Server(ThreadingHTTPServer):
             with contextlib.suppress(OSError):  # the other side was faster
                 connection.shutdown(socket.SHUT_RDWR)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - not ours to name
         """Log what escaped a handler; a client that hung up is no error."""
         _log.debug("connection of %s broke off", client_address, exc_info=True)
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server_version = "LocalIonQ"
-    sys_version = ""
     disable_nagle_algorithm = True
     wbufsize = 1 << 16
     server: Server
 
+    def version_string(self) -> str:
+        """The ``Server`` header."""
+        return "LocalIonQ"
+
     def setup(self) -> None:
+        """Count the connection."""
         super().setup()
         self.server.opened(self.connection)
 
     def finish(self) -> None:
+        """Flush what is left and forget the connection."""
         try:
             with contextlib.suppress(OSError):  # nobody left to flush to
                 super().finish()
@@ -159,7 +163,11 @@ class _Handler(BaseHTTPRequestHandler):
         """The request body and whether it is too long."""
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return self._chunks()
-        length = int(self.headers.get("Content-Length") or 0)
+        announced = self.headers.get("Content-Length") or "0"
+        if not (announced.isascii() and announced.isdigit()):
+            self.close_connection = True
+            return None, False
+        length = int(announced)
         if length > DRAINED_BODY:
             self.close_connection = True
             return None, True
@@ -206,7 +214,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.connection.close()
         self.close_connection = True
 
-    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
+    def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
         """Answer a request the HTTP parser refuses, in the API's error shape."""
         self.close_connection = True
         self._send(Reply.json(code, error_body(code, message or "The request cannot be read.")))

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import threading
@@ -12,13 +13,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from math import ceil
 from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING
 
 from .faults import Fault, FaultScript
 from .jobs import JobStore
 from .knobs import Knobs
-from .problems import Problem, error_body
-from .routes import PREFIX, Cloud, find_route, parse_json
+from .problems import RequestError, error_body
+from .routes import PREFIX, Cloud, find_route
 from .server import Reply, Request, Server
+from .sessions import SessionStore
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 TEST_KEYS = ("test", "local")
 """How an API key must begin, so that nobody sends a real one here."""
@@ -100,18 +106,26 @@ class LocalIonQ:
         )
         self.api_key = f"local-{secrets.token_hex(16)}"
         self._port = port
-        self._clock = clock or time.time
+        self._clock = clock or _steady_clock()
         entropy = secrets.randbits(32) if seed is None else seed
         self._script = FaultScript(self.knobs.faults, entropy)
         self._limiter = _Limiter(self.knobs, self._clock)
         self._jobs = JobStore(self.knobs, entropy, self._script, self._clock)
-        self._cloud = Cloud(self.knobs, self._jobs, self._clock)
+        self._cloud = Cloud(self.knobs, self._jobs, SessionStore(), self._clock)
         self._books = _Books()
         self._server: Server | None = None
         self._thread: threading.Thread | None = None
+        self._closed = False
 
-    def start(self) -> LocalIonQ:
-        """Listen and serve in a background thread."""
+    def start(self) -> Self:
+        """Listen and serve in a background thread; starting twice is harmless.
+
+        Raises:
+            RuntimeError: the service has been closed.
+            OSError: the port is taken.
+        """
+        if self._closed:
+            raise RuntimeError("The service has been closed; make a new one.")
         if self._server is None:
             self._server = Server(self._port, self._exchange)
             self._thread = threading.Thread(
@@ -122,13 +136,13 @@ class LocalIonQ:
 
     def close(self) -> None:
         """Stop serving and hang up; jobs are lost. Closing twice is harmless."""
-        if self._server is not None and self._thread is not None:
+        if self._server is not None and self._thread is not None and not self._closed:
             self._server.stop()
             self._thread.join()
-            self._thread = None
+        self._closed = True
         self._jobs.close()
 
-    def __enter__(self) -> LocalIonQ:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(
@@ -153,7 +167,7 @@ class LocalIonQ:
 
     @property
     def requests_log(self) -> list[tuple[str, str, int]]:
-        """(method, path below the version, status) of the latest requests; status 0 means no answer was sent."""
+        """(method, path below the version, status) of the latest requests; status 0 means no answer."""
         return self._books.entries()
 
     def stats(self) -> Stats:
@@ -163,7 +177,7 @@ class LocalIonQ:
 
     def _running(self) -> Server:
         if self._server is None:
-            raise RuntimeError("The service has not been started: call start(), or use it in a with statement.")
+            raise RuntimeError("The service is not started: call start(), or use it in a with statement.")
         return self._server
 
     def _exchange(self, request: Request) -> Reply:
@@ -196,18 +210,18 @@ class LocalIonQ:
         try:
             self._limiter.admit()
             if not request.path.startswith(PREFIX + "/"):
-                raise Problem(404, f"There is nothing at {request.path}; all paths begin with {PREFIX}.")
+                raise RequestError(404, f"There is nothing at {request.path}; all paths begin with {PREFIX}.")
             found = find_route(request.method, path)
             if found is None:
-                raise Problem(404, f"There is no {request.method} {path}.")
+                raise RequestError(404, f"There is no {request.method} {path}.")
             route, variables = found
             if route.needs_key:
                 _check_key(request.headers.get("authorization"))
             if request.oversized:
-                raise Problem(413, "The body is larger than 10 MB.")
+                raise RequestError(413, "The body is larger than 10 MB.")
             answer = route.handle(self._cloud, request, **variables)
-            return Reply.json(answer.status, answer.content, answer.headers)
-        except Problem as problem:
+            return Reply.json(answer.status, answer.content)
+        except RequestError as problem:
             after = {} if problem.retry_after is None else {"Retry-After": str(problem.retry_after)}
             return Reply.json(problem.status, problem.body, after)
         except Exception as error:  # noqa: BLE001 - a server answers, whatever happens
@@ -215,16 +229,22 @@ class LocalIonQ:
             return Reply.json(500, error_body(500, f"The emulator broke: {error!r}"))
 
 
+def _steady_clock() -> Callable[[], float]:
+    """Seconds since the epoch, by a clock that is never set back."""
+    offset = time.time() - time.monotonic()
+    return lambda: offset + time.monotonic()
+
+
 def _check_key(header: str | None) -> None:
     """Accept ``apiKey test…`` and ``apiKey local…`` only."""
     if header is None:
-        raise Problem(401, "The Authorization header is missing: send 'apiKey <key>'.")
+        raise RequestError(401, "The Authorization header is missing: send 'apiKey <key>'.")
     scheme, _, key = header.partition(" ")
     if scheme != "apiKey":
-        raise Problem(401, "The Authorization header must read 'apiKey <key>'.")
+        raise RequestError(401, "The Authorization header must read 'apiKey <key>'.")
     if not key.startswith(TEST_KEYS):
-        raise Problem(
-            401, "This is a local emulator: it takes keys that begin with 'test' or 'local', never a real one."
+        raise RequestError(
+            401, "This is a local emulator: its keys begin with 'test' or 'local'. Never send it a real one."
         )
 
 
@@ -240,7 +260,7 @@ def _spoiled(fault: Fault, reply: Reply | None) -> Reply:
     if fault.action == "drip":
         return replace(reply, spoil="drip", seconds=fault.seconds)
     if fault.action == "missing-id":
-        content = parse_json(reply.body)
+        content = json.loads(reply.body)
         if isinstance(content, dict):
             content.pop("id", None)
         return Reply.json(reply.status, content, reply.headers)
@@ -262,7 +282,7 @@ class _Limiter:
         """Take a token.
 
         Raises:
-            Problem: 429 with the whole seconds until there is one.
+            RequestError: 429 with the whole seconds until there is one.
         """
         if self._rate is None:
             return
@@ -272,7 +292,7 @@ class _Limiter:
             self._then = now
             if self._tokens < 1:
                 wait = ceil((1 - self._tokens) / self._rate)
-                raise Problem(429, f"More than {self._rate:g} requests per second.", retry_after=wait)
+                raise RequestError(429, f"More than {self._rate:g} requests per second.", retry_after=wait)
             self._tokens -= 1
 
 

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs a program: exactly on the ideal simulator, by shots under a noise model.
 
-Noise is the published one: after each gate a depolarising channel, here as Pauli errors drawn at random, which
-samples that channel exactly. Only qubits a circuit touches are simulated, so width costs nothing by itself.
+Noise is the published one, a depolarising channel after each gate: as a density matrix of few qubits, or as
+Pauli errors drawn at random, which samples the same channel. Only qubits a circuit touches are simulated.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import combinations, product
+from typing import Any
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from . import gates
-from .problems import CircuitFailure
+from .problems import CircuitError
 from .program import ALL_QUBITS, Branch, Gate, Measure, Program, Reset, Step, flatten
 from .states import NEGLIGIBLE, Branches, Dense, Sparse
 
@@ -27,15 +28,18 @@ LARGEST_STATE = 1 << 23
 """Amplitudes held at once, 16 bytes each."""
 TILE = 1 << 16
 """Amplitudes beyond which branches are run in two halves: small enough for a processor's cache."""
+DECIMALS = 15
+"""Exact probabilities are rounded to these, so that a half reads 0.5."""
 MIXED_QUBITS = 10
 """Most qubits of a density matrix, which has 4**qubits entries."""
+
 
 @dataclass(frozen=True, slots=True)
 class Rates:
     """Depolarising rates r of a noise model.
 
-    On one qubit the channel is √(1-3r/4)·I with √(r/4)·X, Y, Z; on two, √(1-15r/16)·II with √(r/16) times each of
-    the other 15 Paulis. A gate on more qubits gets the two-qubit channel on each pair of its qubits.
+    On one qubit the channel is √(1-3r/4)·I with √(r/4)·X, Y, Z; on two, √(1-15r/16)·II with √(r/16) times
+    each of the other 15 Paulis. A gate on more qubits gets the two-qubit channel on each pair of its qubits.
     """
 
     one_qubit: float
@@ -48,8 +52,8 @@ class Outcome:
 
     Attributes:
         table: shape (rows, columns) of bits. Columns as in `Program.registers`.
-        weights: per row. An exact run has one row per possible outcome, with its probability; a sampled one has a
-            row per shot, in order, each of weight 1/shots.
+        weights: per row. An exact run has a row per possible outcome, with its probability; a sampled one has
+            a row per shot, in order, each of weight 1/shots.
         sampled: whether rows are shots.
         registers: name -> columns, None for a bit nobody writes.
     """
@@ -76,7 +80,8 @@ class Outcome:
 def _words(bits: NDArray[np.uint8]) -> list[int]:
     if bits.shape[1] <= 62:
         powers = np.left_shift(np.int64(1), np.arange(bits.shape[1], dtype=np.int64))
-        return (bits.astype(np.int64) @ powers).tolist()
+        words: list[int] = (bits.astype(np.int64) @ powers).tolist()
+        return words
     return [int("".join(map(str, row[::-1])) or "0", 2) for row in bits.tolist()]
 
 
@@ -90,7 +95,7 @@ def simulate(program: Program, *, shots: int, rates: Rates | None, rng: Generato
         rng: the only source of chance.
 
     Raises:
-        CircuitFailure: SimulationError, when the circuit needs more memory than the emulator takes.
+        CircuitError: SimulationError, when the circuit needs more memory than the emulator takes.
     """
     active, compact = _compact(program)
     run = _Run(compact, rates, rng)
@@ -127,7 +132,7 @@ def _renumber(steps: Iterable[Step], place: dict[int, int]) -> Iterable[Step]:
 
 
 def _final_reads(steps: Sequence[Step]) -> dict[int, Measure]:
-    """Measurements (by position) that nothing follows: no later step touches their qubit or uses their bit."""
+    """Measurements (by position) whose qubit no later step touches and whose bit none uses."""
     busy: set[int] = set()
     used: set[int] = set()
     final: dict[int, Measure] = {}
@@ -173,14 +178,16 @@ class _Run:
         branches, words, chances = state.outcomes()
         order = np.argsort(words, kind="stable")
         branches, words = branches[order], words[order]
-        return self._table(words, state.bits[branches]), chances[order] * state.weights[branches]
+        weights = np.round(chances[order] * state.weights[branches], DECIMALS)
+        return self._table(words, state.bits[branches]), weights
 
     def sampled(self, shots: int) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
         """One row per shot, in random order, each of weight 1/shots."""
         words: list[NDArray[np.int64]] = []
         bits: list[NDArray[np.uint8]] = []
-        if self._suits_a_mixture(shots):
-            hits = self._rng.multinomial(shots, self._mixture())
+        steps = [step for step in self._steps if isinstance(step, Gate)]
+        if len(steps) == len(self._steps) and self._suits_a_mixture(shots):
+            hits = self._rng.multinomial(shots, self._mixture(steps))
             words.append(np.repeat(np.arange(len(hits)), hits))
             bits.append(np.zeros((shots, self._program.bits), dtype=np.uint8))
         else:
@@ -196,7 +203,7 @@ class _Run:
         table = self._table(np.concatenate(words)[order], np.concatenate(bits)[order])
         return table, np.full(shots, 1 / shots)
 
-    def _ground(self, weight: float | int) -> Branches:
+    def _ground(self, weight: float) -> Branches:
         form = Dense if self._program.qubits <= DENSE_QUBITS else Sparse
         return form.ground(self._program.qubits, self._program.bits, weight)
 
@@ -212,19 +219,17 @@ class _Run:
 
     def _suits_a_mixture(self, shots: int) -> bool:
         qubits = self._program.qubits
-        cheaper = qubits <= 6 or 16 << qubits <= shots
-        return cheaper and qubits <= MIXED_QUBITS and all(isinstance(step, Gate) for step in self._steps)
+        return qubits <= 6 or (qubits <= MIXED_QUBITS and 16 << qubits <= shots)
 
-    def _mixture(self) -> NDArray[np.float64]:
-        """The noisy distribution over words, from the density matrix: qubit k is row bit k, column bit n + k."""
+    def _mixture(self, steps: Sequence[Gate]) -> NDArray[np.float64]:
+        """The noisy distribution over words, from the density matrix (row bits k, column bits n+k)."""
         width = self._program.qubits
         mixture = Dense.ground(2 * width, 0, 1.0)
 
         def columns(qubits: tuple[int, ...]) -> tuple[int, ...]:
             return tuple(qubit + width for qubit in qubits)
 
-        for gate in self._steps:
-            assert isinstance(gate, Gate)
+        for gate in steps:
             mixture.apply(gate.matrix, gate.targets, gate.controls)
             mixture.apply(gate.matrix.conj(), columns(gate.targets), columns(gate.controls))
             for qubits, rate in self._noise(gate):
@@ -248,8 +253,9 @@ class _Run:
 
     def _step(self, step: Step, state: Branches) -> Branches:
         if state.size > LARGEST_STATE:
-            raise CircuitFailure(
-                "SimulationError", f"The circuit needs more than {LARGEST_STATE} amplitudes, this emulator's limit."
+            raise CircuitError(
+                "SimulationError",
+                f"The circuit needs more than {LARGEST_STATE} amplitudes, this emulator's limit.",
             )
         if isinstance(step, Gate):
             state.apply(step.matrix, step.targets, step.controls)
@@ -290,14 +296,12 @@ class _Run:
         """The branches where ``qubit`` reads 0 and those where it reads 1."""
         one = state.probability_of_one(qubit)
         if self._rates is None:
-            shares = (state.weights * (1 - one), state.weights * one)
-            kept = [np.nonzero(share > NEGLIGIBLE)[0] for share in shares]
+            ones: NDArray[Any] = state.weights * one
         else:
             ones = self._rng.binomial(state.weights, one)
-            shares = (state.weights - ones, ones)
-            kept = [np.nonzero(share)[0] for share in shares]
         parts = []
-        for value, (share, keep) in enumerate(zip(shares, kept, strict=True)):
+        for value, share in enumerate((state.weights - ones, ones)):
+            keep = np.nonzero(share > NEGLIGIBLE)[0]
             part = state.pick(keep, share[keep])
             part.project(qubit, value, (one if value else 1 - one)[keep])
             parts.append(part)
@@ -333,6 +337,6 @@ def _together(first: Branches, second: Branches) -> Branches:
 @lru_cache(maxsize=64)
 def _depolariser(qubits: int, rate: float) -> gates.Matrix:
     """The depolarising channel on rows and columns of a density matrix: (1-r)·ρ + r·(trace)·I/2^n."""
-    identity = np.eye(1 << qubits).reshape(-1)
-    channel: gates.Matrix = np.eye(1 << 2 * qubits) * (1 - rate) + np.outer(identity, identity) * rate / (1 << qubits)
-    return channel
+    identity = np.eye(1 << qubits, dtype=np.complex128).reshape(-1)
+    mixing = np.outer(identity, identity) / (1 << qubits)
+    return (1 - rate) * np.eye(1 << 2 * qubits, dtype=np.complex128) + rate * mixing

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Branches of a running circuit: pure states side by side, each with its weight and its classical bits.
 
-A measurement, a reset or a gate error splits a branch. In an exact run weights are probabilities; in a sampled
-run they are numbers of shots, split at random, so a branch without shots never exists.
+A measurement, a reset or a gate error splits a branch. In an exact run weights are probabilities; in a
+sampled run they are numbers of shots, split at random, so a branch without shots never exists.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,7 +41,7 @@ class Branches(ABC):
     """
 
     qubits: int
-    weights: NDArray
+    weights: NDArray[Any]
     bits: NDArray[np.uint8]
 
     def __len__(self) -> int:
@@ -49,7 +49,7 @@ class Branches(ABC):
 
     @classmethod
     @abstractmethod
-    def ground(cls, qubits: int, bits: int, weight: float | int) -> Self:
+    def ground(cls, qubits: int, bits: int, weight: float) -> Self:
         """One branch, all qubits in state 0."""
 
     @property
@@ -70,7 +70,7 @@ class Branches(ABC):
         """Keep the part where ``qubit`` is ``value``; ``chances`` are its probabilities, per branch."""
 
     @abstractmethod
-    def pick(self, chosen: NDArray[np.intp], weights: NDArray) -> Self:
+    def pick(self, chosen: NDArray[np.intp], weights: NDArray[Any]) -> Self:
         """The chosen branches, with new weights."""
 
     @abstractmethod
@@ -79,7 +79,7 @@ class Branches(ABC):
 
     @abstractmethod
     def outcomes(self) -> tuple[Rows, NDArray[np.int64], NDArray[np.float64]]:
-        """Branch, word and probability within the branch of each possible outcome, by branch, then by word."""
+        """Branch, word and probability within the branch of each outcome, by branch, then by word."""
 
 
 @dataclass(slots=True)
@@ -93,7 +93,7 @@ class Dense(Branches):
     amplitudes: Amplitudes
 
     @classmethod
-    def ground(cls, qubits: int, bits: int, weight: float | int) -> Self:
+    def ground(cls, qubits: int, bits: int, weight: float) -> Self:
         """One branch, all qubits in state 0."""
         amplitudes = np.zeros((1 << qubits, 1), dtype=np.complex128)
         amplitudes[0, 0] = 1
@@ -121,7 +121,7 @@ class Dense(Branches):
         self.amplitudes[block_rows(self.qubits, (qubit,), ())[1 - value]] = 0
         self.amplitudes /= np.sqrt(chances)
 
-    def pick(self, chosen: NDArray[np.intp], weights: NDArray) -> Self:
+    def pick(self, chosen: NDArray[np.intp], weights: NDArray[Any]) -> Self:
         """The chosen branches, with new weights."""
         return type(self)(self.qubits, weights, self.bits[chosen], self.amplitudes[:, chosen])
 
@@ -136,7 +136,7 @@ class Dense(Branches):
         )
 
     def outcomes(self) -> tuple[Rows, NDArray[np.int64], NDArray[np.float64]]:
-        """Branch, word and probability within the branch of each possible outcome, by branch, then by word."""
+        """Branch, word and probability within the branch of each outcome, by branch, then by word."""
         density = (np.abs(self.amplitudes) ** 2).T
         branches, words = np.nonzero(density > NEGLIGIBLE)
         return branches, words.astype(np.int64), density[branches, words]
@@ -155,7 +155,7 @@ class Sparse(Branches):
     amplitudes: Amplitudes
 
     @classmethod
-    def ground(cls, qubits: int, bits: int, weight: float | int) -> Self:
+    def ground(cls, qubits: int, bits: int, weight: float) -> Self:
         """One branch, all qubits in state 0."""
         return cls(
             qubits,
@@ -211,7 +211,7 @@ class Sparse(Branches):
         self.branches, self.words = self.branches[kept], self.words[kept]
         self.amplitudes = self.amplitudes[kept] / np.sqrt(chances)[self.branches]
 
-    def pick(self, chosen: NDArray[np.intp], weights: NDArray) -> Self:
+    def pick(self, chosen: NDArray[np.intp], weights: NDArray[Any]) -> Self:
         """The chosen branches, with new weights."""
         place = np.full(len(self), -1, dtype=np.intp)
         place[chosen] = np.arange(len(chosen))
@@ -239,7 +239,7 @@ class Sparse(Branches):
         )
 
     def outcomes(self) -> tuple[Rows, NDArray[np.int64], NDArray[np.float64]]:
-        """Branch, word and probability within the branch of each possible outcome, by branch, then by word."""
+        """Branch, word and probability within the branch of each outcome, by branch, then by word."""
         return self.branches, self.words, np.abs(self.amplitudes) ** 2
 
 

@@ -91,7 +91,9 @@ def qiskit_rows(paths: list[Path], repeat: int) -> list[Row]:
             "qiskit-ionq": lambda circuit, stock=stock: transpile(circuit, stock),
             "its plugin": plugin.run,
             **{
-                f"level {level}": lambda circuit, target=target, level=level: pass_manager(target, level).run(circuit)
+                f"level {level}": lambda circuit, target=target, level=level: pass_manager(target, level).run(
+                    circuit
+                )
                 for level in range(4)
             },
         }
@@ -99,7 +101,9 @@ def qiskit_rows(paths: list[Path], repeat: int) -> list[Row]:
             circuit = prepared(QuantumCircuit.from_qasm_file(str(path)))
             for compiler, compile_ in compilers.items():
                 start = time.perf_counter()
-                result, seconds = fastest(lambda c=compile_: c(circuit), 1 if compiler == "its plugin" else repeat)
+                result, seconds = fastest(
+                    lambda c=compile_: c(circuit), 1 if compiler == "its plugin" else repeat
+                )
                 gates = [
                     (
                         item.operation.name,
@@ -109,7 +113,9 @@ def qiskit_rows(paths: list[Path], repeat: int) -> list[Row]:
                     for item in result.data
                 ]
                 rows.append(Row(path.stem, family, compiler, *measured(gates), seconds))
-                print(f"{family} {path.stem} {compiler}: {time.perf_counter() - start:.2f} s", file=sys.stderr)
+                print(
+                    f"{family} {path.stem} {compiler}: {time.perf_counter() - start:.2f} s", file=sys.stderr
+                )
     return rows
 
 
@@ -133,7 +139,12 @@ def cirq_rows(paths: list[Path], repeat: int) -> list[Row]:
 
     rows = []
     for family, gateset in (("ms", cirq_ionq.AriaNativeGateset()), ("zz", cirq_ionq.ForteNativeGateset())):
-        names = {cirq_ionq.GPIGate: "gpi", cirq_ionq.GPI2Gate: "gpi2", cirq_ionq.MSGate: "ms", cirq_ionq.ZZGate: "zz"}
+        names = {
+            cirq_ionq.GPIGate: "gpi",
+            cirq_ionq.GPI2Gate: "gpi2",
+            cirq_ionq.MSGate: "ms",
+            cirq_ionq.ZZGate: "zz",
+        }
         for path in paths:
             circuit = circuit_from_qasm(path.read_text())
             if not any(cirq.is_measurement(operation) for operation in circuit.all_operations()):
@@ -144,7 +155,9 @@ def cirq_rows(paths: list[Path], repeat: int) -> list[Row]:
             index = {qubit: i for i, qubit in enumerate(sorted(result.all_qubits()))}
             gates = [
                 (
-                    names.get(type(operation.gate), "measure" if cirq.is_measurement(operation) else str(operation)),
+                    names.get(
+                        type(operation.gate), "measure" if cirq.is_measurement(operation) else str(operation)
+                    ),
                     tuple(index[qubit] for qubit in operation.qubits),
                     float(getattr(operation.gate, "theta", 0.0)),
                 )
@@ -200,11 +213,15 @@ def plot(rows: list[Row], path: Path) -> None:
         return
     chosen = ["qiskit-ionq", "its plugin", "cirq-ionq", "level 1", "level 2"]
     figure, axes = plt.subplots(2, 1, figsize=(12, 8), sharex=True)
-    for axis, field, title in zip(axes, ("two", "pulses"), ("two-qubit gates (zz)", "pulses (zz)"), strict=True):
+    for axis, field, title in zip(
+        axes, ("two", "pulses"), ("two-qubit gates (zz)", "pulses (zz)"), strict=True
+    ):
         for compiler in chosen:
             mine = [row for row in rows if row.family == "zz" and row.compiler == compiler]
             if mine:
-                axis.plot([row.circuit for row in mine], [getattr(row, field) for row in mine], "o", label=compiler)
+                axis.plot(
+                    [row.circuit for row in mine], [getattr(row, field) for row in mine], "o", label=compiler
+                )
         axis.set_yscale("symlog")
         axis.set_title(title)
         axis.tick_params(axis="x", rotation=90)
@@ -223,13 +240,24 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", default=[])
     parser.add_argument("--as-cirq", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    paths = [path for path in sorted(options.directory.glob("*.qasm")) if path.stem in options.only or not options.only]
+    paths = [
+        path
+        for path in sorted(options.directory.glob("*.qasm"))
+        if path.stem in options.only or not options.only
+    ]
     if options.as_cirq:
         print(json.dumps([asdict(row) for row in cirq_rows(paths, options.repeat)]))
         return
     rows = qiskit_rows(paths, options.repeat)
     if options.cirq:
-        command = [options.cirq, __file__, str(options.directory), "--as-cirq", "--repeat", str(options.repeat)]
+        command = [
+            options.cirq,
+            __file__,
+            str(options.directory),
+            "--as-cirq",
+            "--repeat",
+            str(options.repeat),
+        ]
         command += ["--only", *options.only] if options.only else []
         found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
         rows = [Row(**row) for row in json.loads(found)] + rows

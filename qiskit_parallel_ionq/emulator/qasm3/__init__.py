@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A reader for the OpenQASM 3 the service takes: flat programs, gate definitions and modifiers; branches on request."""
+"""A reader for the OpenQASM 3 the service takes: flat programs with gate definitions and modifiers."""
 
 from __future__ import annotations
 

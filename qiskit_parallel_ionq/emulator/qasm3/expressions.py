@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Expressions: angles and sizes, which are numbers, and conditions, which are evaluated on many runs at once."""
+"""Expressions: angles and sizes, which are numbers, and conditions, evaluated on many runs at once."""
 
 from __future__ import annotations
 

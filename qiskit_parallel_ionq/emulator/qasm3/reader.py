@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from .. import gates
 from ..orders import MAX_GATES
-from ..problems import CircuitFailure
+from ..problems import CircuitError
 from ..program import ALL_QUBITS, Branch, Gate, Measure, Program, Reset, Step
 from .expressions import Expression, read_expression
 from .stdgates import STANDARD
@@ -24,8 +24,9 @@ RESERVED = frozenset({"input", "output", "measure"})
 """Words a register may not be called."""
 UNSUPPORTED = frozenset(
     "for while switch def extern return let array box cal defcal defcalgrammar stretch duration input output "
-    "int uint float angle bool complex end break continue".split()
+    "int uint float angle bool complex end break continue".split()  # noqa: SIM905 - thirty lines otherwise
 )
+"""Words that begin a statement the service does not take."""
 MODIFIERS = ("inv", "pow", "ctrl", "negctrl")
 
 
@@ -37,13 +38,13 @@ def read_program(text: str, *, control_flow: bool) -> Program:
         control_flow: take ``if``/``else``; otherwise they are refused, as IonQ documents for every target.
 
     Raises:
-        CircuitFailure: CompilationError for text that is no OpenQASM 3, PreflightError for what the service does
-            not take, UnsupportedGate, InvalidInput, TooManyGates; each says the line.
+        CircuitError: CompilationError for text that is no OpenQASM 3, PreflightError for what the service
+            does not take, UnsupportedGate, InvalidInput, TooManyGates; each says the line.
     """
     reader = _Reader(Cursor(text), control_flow)
     steps = tuple(reader.statements())
     if not reader.qubits:
-        raise CircuitFailure("CompilationError", "The program declares no qubits: write 'qubit[n] q;'.")
+        raise CircuitError("CompilationError", "The program declares no qubits: write 'qubit[n] q;'.")
     width = sum(map(len, reader.qubits.values()))
     registers: list[tuple[str, tuple[int | None, ...]]] = [(ALL_QUBITS, tuple(range(width)))]
     registers += [(name, tuple(width + bit for bit in bits)) for name, bits in reader.bits.items()]
@@ -107,9 +108,7 @@ class _Reader:
             self._constant()
         elif word == "gate":
             self._definition()
-        elif word == "barrier":
-            self._skip_to_semicolon()
-        elif word == "delay":
+        elif word in ("barrier", "delay"):
             self._skip_to_semicolon()
         elif word == "reset":
             cursor.next()
@@ -209,7 +208,7 @@ class _Reader:
     # ---- measurement and branches ----
 
     def _measure_into(self) -> Iterator[Step]:
-        """``c[0] = measure q[0];``"""
+        """Read ``c[0] = measure q[0];``."""
         cursor = self.cursor
         bits = self._operand(self.bits)
         cursor.expect("=")
@@ -218,7 +217,7 @@ class _Reader:
         yield from self._paired(self._operand(self.qubits), bits)
 
     def _measure_arrow(self) -> Iterator[Step]:
-        """``measure q[0] -> c[0];`` or just ``measure q[0];``"""
+        """Read ``measure q[0] -> c[0];`` or just ``measure q[0];``."""
         cursor = self.cursor
         cursor.next()
         qubits = self._operand(self.qubits)
@@ -357,7 +356,9 @@ class _Reader:
             return self._power(self._modified(rest, name, values, qubits, scope), amount)
         count = int(amount)
         controls, inner = qubits[:count], qubits[count:]
-        controlled = [_controlled(gate, controls) for gate in self._modified(rest, name, values, inner, scope)]
+        controlled = [
+            _controlled(gate, controls) for gate in self._modified(rest, name, values, inner, scope)
+        ]
         if first.kind == "negctrl":
             flips = [Gate(gates.X, (control,)) for control in controls]
             return [*flips, *controlled, *flips]
@@ -387,7 +388,9 @@ class _Reader:
     def _inside(self, call: _Call, scope: Mapping[str, Any], places: Mapping[str, int]) -> list[Gate]:
         missing = [operand for operand in call.operands if operand not in places]
         if missing:
-            raise CircuitFailure("CompilationError", f"Line {call.line}: {missing[0]!r} is no qubit of the gate.")
+            raise CircuitError(
+                "CompilationError", f"Line {call.line}: {missing[0]!r} is no qubit of the gate."
+            )
         values = tuple(self._value(argument, scope) for argument in call.arguments)
         qubits = tuple(places[operand] for operand in call.operands)
         return self._modified(call.modifiers, call.gate, values, qubits, scope)
@@ -395,10 +398,10 @@ class _Reader:
     def _check_arity(
         self, name: str, wanted: tuple[int, int], values: tuple[float, ...], qubits: tuple[int, ...]
     ) -> None:
-        if wanted != (len(values), len(qubits)):
-            raise self.cursor.error(
-                f"{name!r} takes {wanted[0]} parameters and {wanted[1]} qubits, not {len(values)} and {len(qubits)}"
-            )
+        given = len(values), len(qubits)
+        if given != wanted:
+            takes = f"{wanted[0]} parameters and {wanted[1]} qubits"
+            raise self.cursor.error(f"{name!r} takes {takes}, not {given[0]} and {given[1]}")
 
     def _power(self, inner: list[Gate], exponent: float) -> list[Gate]:
         if exponent == int(exponent):
@@ -407,7 +410,9 @@ class _Reader:
                 raise self.cursor.error(f"the program has more than {MAX_GATES} gates", "TooManyGates")
             return once * int(abs(exponent))
         if len(inner) != 1:
-            raise self.cursor.error("only a single gate can be raised to a fractional power", "PreflightError")
+            raise self.cursor.error(
+                "only a single gate can be raised to a fractional power", "PreflightError"
+            )
         values, vectors = np.linalg.eig(inner[0].matrix)
         root = vectors @ np.diag(np.exp(1j * np.angle(values) * exponent)) @ np.linalg.inv(vectors)
         return [replace(inner[0], matrix=root)]

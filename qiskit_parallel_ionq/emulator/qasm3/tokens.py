@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from ..problems import CircuitFailure
+from ..problems import CircuitError
 
 _PATTERN = re.compile(
     r"""
@@ -36,7 +36,7 @@ def _tokens(source: str) -> Iterator[Token]:
     while position < len(source):
         match = _PATTERN.match(source, position)
         if match is None:
-            raise CircuitFailure("CompilationError", f"Line {line}: unexpected {source[position]!r}.")
+            raise CircuitError("CompilationError", f"Line {line}: unexpected {source[position]!r}.")
         kind = str(match.lastgroup)
         if kind != "space":
             yield Token(kind, match.group(), line)
@@ -79,7 +79,7 @@ class Cursor:
         """Read ``text``.
 
         Raises:
-            CircuitFailure: something else comes next.
+            CircuitError: something else comes next.
         """
         if not self.take(text):
             raise self.error(f"expected {text!r}, not {self.now.text!r}")
@@ -90,6 +90,6 @@ class Cursor:
             raise self.error(f"expected a name, not {self.now.text!r}")
         return self.next().text
 
-    def error(self, message: str, code: str = "CompilationError") -> CircuitFailure:
+    def error(self, message: str, code: str = "CompilationError") -> CircuitError:
         """A failure that says where."""
-        return CircuitFailure(code, f"Line {self.now.line}: {message}.")
+        return CircuitError(code, f"Line {self.now.line}: {message}.")

@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Sphinx configuration."""
+
+from importlib.metadata import version as installed
+
+project = "qiskit-parallel-ionq"
+author = "the qiskit-parallel-ionq authors"
+copyright = f"2026, {author}"  # noqa: A001
+version = release = installed("qiskit-parallel-ionq")
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+html_theme = "qiskit-ecosystem"
+html_title = f"{project} {release}"
+exclude_patterns = ["_build", "examples"]
+default_role = "any"
+autodoc_typehints = "description"
+autodoc_member_order = "bysource"
+myst_heading_anchors = 3
+suppress_warnings = ["ref.any", "myst.xref_missing"]
+nitpicky = False

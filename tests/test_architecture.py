@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The picture of the house, held by a test: imports go down only, and on a floor to the left only."""
+
+from __future__ import annotations
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "qiskit_parallel_ionq"
+FLOORS = {
+    "words": "errors wire gates options policy",
+    "thinking": "target compiler encode decode lifecycle sources parcel merge reconcile",
+    "doing": "credentials transport api batch worker conductor",
+    "the Qiskit face": "_version display job backend provider",
+    "the door": "cli",
+}
+ORDER = " ".join(FLOORS.values()).split()
+NEXT_DOOR = {"emulator", "__init__", "__main__"}
+
+
+def sources(module: str) -> list[Path]:
+    folder = PACKAGE / module
+    return sorted(folder.rglob("*.py")) if folder.is_dir() else [PACKAGE / f"{module}.py"]
+
+
+def imported(path: Path) -> set[str]:
+    """Return modules named by an import anywhere in a file, absolute."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = list(parts[: len(parts) - node.level]) if node.level else []
+            base += [node.module] if node.module else []
+            if not node.module or base == ["qiskit_parallel_ionq"]:
+                names |= {".".join([*base, alias.name]) for alias in node.names}
+            else:
+                names.add(".".join(base))
+    return names
+
+
+def neighbours(module: str) -> set[str]:
+    """Return modules of the package that a module names, itself left out."""
+    ours = {name.split(".")[1] for path in sources(module) for name in imported(path) if is_ours(name)}
+    return ours - {module}
+
+
+def is_ours(name: str) -> bool:
+    return name.startswith("qiskit_parallel_ionq.")
+
+
+def test_every_module_on_disk_has_its_place():
+    on_disk = {p.stem if p.suffix else p.name for p in PACKAGE.iterdir() if p.suffix in ("", ".py")}
+    assert on_disk - {"__pycache__"} == set(ORDER) | NEXT_DOOR
+
+
+@pytest.mark.parametrize("module", ORDER)
+def test_imports_only_what_stands_before_it(module):
+    allowed = set(ORDER[: ORDER.index(module)])
+    if module in ("provider", "cli"):
+        allowed |= {"emulator"}
+    if module in ("job", "backend"):
+        allowed |= {"backend", "provider"}  # for annotations only: see the next test
+    assert neighbours(module) <= allowed
+
+
+@pytest.mark.parametrize("module", ["job", "backend"])
+def test_what_stands_above_is_named_in_annotations_only(module):
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    guarded = {
+        id(node)
+        for test in ast.walk(tree)
+        if isinstance(test, ast.If) and getattr(test.test, "id", "") == "TYPE_CHECKING"
+        for node in ast.walk(test)
+    }
+    above = set(ORDER[ORDER.index(module) + 1 :])
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module in above:
+            assert id(node) in guarded
+
+
+def test_the_emulator_names_none_of_us():
+    ours = {name for path in sources("emulator") for name in imported(path) if is_ours(name)}
+    assert {name for name in ours if not name.startswith("qiskit_parallel_ionq.emulator")} == set()
+
+
+@pytest.mark.parametrize(
+    ("outside", "doors"),
+    [
+        ("qiskit_ionq", {"gates.py"}),
+        ("requests", {"transport.py"}),
+        ("urllib3", {"transport.py"}),
+        ("threading", {"batch.py", "transport.py", "loop.py", "display.py", "provider.py"}),
+        ("subprocess", set()),
+    ],
+)
+def test_each_outside_thing_has_one_door(outside, doors):
+    here = {p for p in PACKAGE.rglob("*.py") if "emulator" not in p.relative_to(PACKAGE).parts}
+    users = {p.name for p in here if any(n.split(".")[0] == outside for n in imported(p))}
+    assert users <= doors
+
+
+def test_nothing_sleeps():
+    for path in PACKAGE.rglob("*.py"):
+        if "emulator" in path.relative_to(PACKAGE).parts or path.name == "cli.py":
+            continue
+        assert "sleep(" not in path.read_text(), path
+
+
+def test_the_lower_floors_know_no_clock_thread_or_file():
+    quiet = FLOORS["words"].split() + FLOORS["thinking"].split()
+    for module in quiet:
+        for path in sources(module):
+            used = {n.split(".")[0] for n in imported(path)}
+            assert used & {"time", "threading", "socket", "pathlib", "os", "requests"} == set(), path
+
+
+def test_no_committed_text_names_a_machine_path():
+    secretive = re.compile(r"/(?:root|work|home)/[a-z]|apiKey [0-9a-zA-Z]{12}")
+    for path in [
+        *PACKAGE.rglob("*.py"),
+        *ROOT.glob("docs/**/*.md"),
+        ROOT / "README.md",
+        ROOT / "pyproject.toml",
+    ]:
+        assert secretive.search(path.read_text()) is None, path

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What we raise: one tree, facts as attributes, a next step in the words, and safe to send to another process."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+
+import pytest
+from qiskit.exceptions import QiskitError
+from qiskit.providers import JobError as QiskitJobError
+from qiskit.providers import JobTimeoutError
+from qiskit.transpiler import TranspilerError
+
+from qiskit_parallel_ionq import errors
+from qiskit_parallel_ionq.errors import (
+    ApiError,
+    AuthenticationError,
+    BatchError,
+    CircuitCancelledError,
+    CircuitError,
+    CircuitFailedError,
+    CompileError,
+    EncodeError,
+    IonQError,
+    JobError,
+    NotFoundError,
+    OptionError,
+    PermissionDeniedError,
+    RateLimitError,
+    ResultTimeoutError,
+    SubmissionUnknownError,
+    TransportError,
+    api_error,
+)
+
+EXAMPLES = [
+    IonQError("base"),
+    OptionError("shots must be an integer"),
+    errors.CredentialsError("no key"),
+    errors.TargetError("no such target"),
+    CircuitError("circuit 3"),
+    CompileError("no way"),
+    EncodeError("no words"),
+    *(
+        api_error(status, method="POST", path="/jobs", detail="because", request_id="r-1")
+        for status in (400, 401, 402, 403, 404, 429, 500)
+    ),
+    TransportError("reset", sent=True),
+    SubmissionUnknownError("lost", token="1.run.0.0"),
+    errors.ResultIntegrityError("sums to 3"),
+    JobError("no result"),
+    CircuitFailedError("failed", code="CompilationError", job_id="j1"),
+    CircuitCancelledError("cancelled"),
+    ResultTimeoutError("late"),
+    BatchError({1: CircuitFailedError("x", code="c")}, total=2, job_id="run", result={"any": 1}),
+]
+
+
+def test_the_examples_cover_the_whole_tree():
+    classes = {
+        member
+        for _, member in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(member, IonQError) and member.__module__ == errors.__name__
+    }
+    assert classes == {type(example) for example in EXAMPLES}
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda e: type(e).__name__)
+def test_every_error_is_ours_and_qiskits(error):
+    assert isinstance(error, IonQError)
+    assert isinstance(error, QiskitError)
+    assert type(error).__name__ in errors.__doc__ or type(error) is ApiError
+
+
+@pytest.mark.parametrize("error", EXAMPLES, ids=lambda e: type(e).__name__)
+def test_every_error_survives_pickling_with_its_facts(error):
+    twin = pickle.loads(pickle.dumps(error))
+    assert type(twin) is type(error)
+    assert str(twin) == str(error)
+    for name, value in vars(error).items():
+        assert str(getattr(twin, name)) == str(value), name
+
+
+@pytest.mark.parametrize(
+    ("ours", "also"),
+    [
+        (OptionError, ValueError),
+        (CircuitError, ValueError),
+        (CompileError, TranspilerError),
+        (CompileError, CircuitError),
+        (EncodeError, CircuitError),
+        (AuthenticationError, ApiError),
+        (JobError, QiskitJobError),
+        (CircuitFailedError, QiskitJobError),
+        (ResultTimeoutError, JobTimeoutError),
+        (ResultTimeoutError, TimeoutError),
+        (BatchError, QiskitJobError),
+    ],
+)
+def test_code_that_knows_only_python_or_qiskit_catches_ours(ours, also):
+    assert issubclass(ours, also)
+
+
+@pytest.mark.parametrize(
+    ("status", "kind", "advice"),
+    [
+        (400, ApiError, ""),
+        (401, AuthenticationError, "IONQ_API_KEY"),
+        (402, PermissionDeniedError, "project"),
+        (403, PermissionDeniedError, "project"),
+        (404, NotFoundError, ""),
+        (409, ApiError, ""),
+        (429, RateLimitError, "max_workers"),
+        (500, ApiError, ""),
+        (503, ApiError, ""),
+    ],
+)
+def test_a_status_has_its_class_and_its_advice(status, kind, advice):
+    error = api_error(status, method="GET", path="/jobs", detail="because", request_id="r-7")
+    assert type(error) is kind
+    assert (error.status, error.method, error.path, error.detail) == (status, "GET", "/jobs", "because")
+    for part in (f"GET /jobs was answered {status}", "because", "r-7", advice):
+        assert part in str(error)
+
+
+def test_an_answer_without_a_reason_says_so():
+    assert "no reason given" in str(api_error(500, method="GET", path="/jobs"))
+
+
+def test_retry_after_survives_pickling():
+    error = api_error(429, method="POST", path="/jobs")
+    error.retry_after = "7"
+    assert pickle.loads(pickle.dumps(error)).retry_after == "7"
+
+
+def test_line_breaks_show_as_line_breaks():
+    assert str(IonQError("one\ntwo")) == "one\ntwo"
+
+
+def test_a_batch_error_says_each_reason_once_and_how_often():
+    same = {k: CircuitFailedError("out of memory") for k in (7, 3, 5)}
+    text = str(BatchError({**same, 9: OptionError("odd one")}, total=12, job_id="run-1"))
+    assert "4 of 12 circuits of job run-1 have no result" in text
+    assert "3 circuits, first 3: out of memory" in text
+    assert "circuit 9: odd one" in text
+    assert text.count("out of memory") == 1
+    assert "partial=True" in text
+
+
+def test_ten_thousand_failures_make_a_short_message():
+    text = str(BatchError({k: JobError(f"reason {k}") for k in range(10_000)}, total=10_000, job_id="r"))
+    assert len(text) < 2_000
+    assert "9995 more reasons in .failures" in text
+
+
+def test_failures_are_in_ascending_order_and_the_callers_dict_stays_his():
+    failures = {5: JobError("a"), 1: JobError("b")}
+    error = BatchError(failures, total=6, job_id="r", result="kept")
+    assert list(error.failures) == [1, 5]
+    assert list(failures) == [5, 1]
+    assert error.failures is not failures
+    assert error.result == "kept"

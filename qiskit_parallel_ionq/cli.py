@@ -290,7 +290,7 @@ def _ideal_time(circuits: int, workers: int, execution: float) -> float:
 
 def _how_ideal_is_counted(circuits: int, workers: int) -> str:
     waves = math.ceil(circuits / workers)
-    return f"Ideal: {waves} waves of submissions, the execution of the last, and one fetch of its results."
+    return f"Ideal: {waves} round trip{'s'[: waves > 1]} to submit, the last execution, one round trip to fetch."
 
 
 def _in_short(counts: dict[str, int], shown: int = 4) -> str:

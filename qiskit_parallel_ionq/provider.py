@@ -5,10 +5,12 @@ from __future__ import annotations
 
 import difflib
 import platform
+import random
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -27,8 +29,9 @@ from .credentials import (
     Secret,
     checked_url,
 )
-from .errors import CredentialsError, JobError, TargetError
+from .errors import ApiError, CredentialsError, JobError, TargetError, TransportError
 from .job import ParallelIonQJob
+from .policy import Backoff, is_passing, retry_after
 from .target import Gateset
 from .transport import Transport
 from .wire import CatalogEntry
@@ -79,6 +82,7 @@ class ParallelIonQProvider:
         self._conductor: Conductor | None = None
         self._api: Api | None = None
         self._jobs: weakref.WeakValueDictionary[str, ParallelIonQJob] = weakref.WeakValueDictionary()
+        self._pause: Callable[[float], object] = threading.Event().wait
         self._closers: list[Callable[[], object]] = []
         self._finalizer = weakref.finalize(self, _close_all, self._closers)
 
@@ -160,8 +164,22 @@ class ParallelIonQProvider:
         """Return what the service offers, by target; asked for once."""
         with self._lock:
             if self._catalogue is None:
-                self._catalogue = {entry.name: entry for entry in self._made_api().backends()}
+                self._catalogue = {entry.name: entry for entry in self._read_catalogue()}
             return self._catalogue
+
+    def _read_catalogue(self) -> tuple[CatalogEntry, ...]:
+        backoff = Backoff(first=0.25, attempts=4)
+        attempt = 1
+        while True:
+            try:
+                return self._made_api().backends()
+            except (ApiError, TransportError) as error:
+                pause = backoff.delay(attempt, jitter=random.random())
+                if pause is None or not is_passing(getattr(error, "status", None)):
+                    raise
+                asked = retry_after(getattr(error, "retry_after", None), now=datetime.now(timezone.utc))
+                self._pause(max(pause, asked or 0.0))
+                attempt += 1
 
     def catalogue_entry(self, target: str) -> CatalogEntry:
         """Return what the service says of one target.

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """From what is known of a device to the Qiskit ``Target`` that describes it.
 
-A native target lists IonQ's gates first and then Qiskit's names for the same rotations and interactions (``u``, ``rz``,
-``rzz``, ``swap``, …). Qiskit's own passes only ever reach for the second group, which is written in Rust: its optimiser
-is slow with gates defined in Python, and some versions of it deadlock. The scheduling stage of
-`qiskit_parallel_ionq.compiler.plugin` then turns all of them into the first group.
+A native target lists IonQ's gates first and then Qiskit's names for the same rotations and interactions
+(``u``, ``rz``, ``rzz``, ``swap``, …). Qiskit's own passes only ever reach for the second group, which is
+written in Rust: its optimiser is slow with gates defined in Python, and some versions of it deadlock. The
+scheduling stage of `qiskit_parallel_ionq.compiler.plugin` then turns all of them into the first group.
 
-Operations are listed for all qubits at once, unless only some pairs of qubits can interact: so circuits keep their
-width, and no time is spent on layout and routing that all-to-all connectivity does not need.
+Operations are listed for all qubits at once, unless only some pairs of qubits can interact: so circuits keep
+their width, and no time is spent on layout and routing that all-to-all connectivity does not need.
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ _CONTROL_FLOW: dict[str, type[Instruction]] = {
 def family_of(target_name: str, supported_native_gates: Sequence[str] | None = None) -> Family:
     """Return the two-qubit native gate to compile to.
 
-    What the service says decides. Where it says nothing the name does: ms on Aria and Harmony, zz on everything newer.
-    The ideal simulator runs both; it gets ms, which needs fewer pulses.
+    What the service says decides. Where it says nothing the name does: ms on Aria and Harmony, zz on
+    everything newer. The ideal simulator runs both; it gets ms, which needs fewer pulses.
 
     >>> family_of("qpu.aria-1"), family_of("qpu.forte-1"), family_of("simulator")
     ('ms', 'zz', 'ms')
@@ -150,7 +150,7 @@ def _native_gates(family: Family) -> list[Gate]:
 
 
 def _proxy_gates() -> list[Gate]:
-    """Return what Qiskit's passes may produce; three-qubit gates stay whole because our reading of them is shorter."""
+    """Return what Qiskit's passes may produce; our reading of three-qubit gates beats theirs."""
     a, b, c = Parameter("a"), Parameter("b"), Parameter("c")
     return [
         gates.UGate(a, b, c),
@@ -167,12 +167,12 @@ def _qis_gates() -> list[Gate]:
     """Return the gates of IonQ's QIS set that have a name in Qiskit."""
     a = Parameter("a")
     fixed = [
-        gates.XGate, gates.YGate, gates.ZGate, gates.HGate, gates.SGate, gates.SdgGate, gates.TGate, gates.TdgGate,
-        gates.SXGate, gates.SXdgGate, gates.SwapGate, gates.CXGate, gates.CYGate, gates.CZGate, gates.CHGate,
-        gates.CCXGate, gates.CCZGate, gates.CSwapGate,
+        gates.XGate, gates.YGate, gates.ZGate, gates.HGate, gates.SGate, gates.SdgGate,
+        gates.TGate, gates.TdgGate, gates.SXGate, gates.SXdgGate, gates.SwapGate,
+        gates.CXGate, gates.CYGate, gates.CZGate, gates.CHGate, gates.CCXGate, gates.CCZGate, gates.CSwapGate,
     ]  # fmt: skip
     turned = [
-        gates.RXGate, gates.RYGate, gates.RZGate, gates.PhaseGate, gates.CRXGate, gates.CRYGate, gates.CRZGate,
-        gates.CPhaseGate, gates.RXXGate, gates.RYYGate, gates.RZZGate,
+        gates.RXGate, gates.RYGate, gates.RZGate, gates.PhaseGate, gates.CPhaseGate,
+        gates.CRXGate, gates.CRYGate, gates.CRZGate, gates.RXXGate, gates.RYYGate, gates.RZZGate,
     ]  # fmt: skip
     return [kind() for kind in fixed] + [kind(a) for kind in turned]

@@ -137,11 +137,22 @@ class Worker:
             except ApiError as error:
                 if error.status not in (404, 405):
                     raise
-                for job_id in ids:
-                    self._api.cancel_job(job_id)
+                self._cancel_one_by_one(ids)
             return True
 
         return self._reading(ask)
+
+    def _cancel_one_by_one(self, ids: Sequence[str]) -> None:
+        first = None
+        for job_id in ids:
+            try:
+                self._api.cancel_job(job_id)
+            except ApiError as error:
+                if error.status not in (404, 409):  # gone, or over: no reason to spare the others
+                    raise
+                first = first or error
+        if first is not None:
+            raise first
 
     def _first(self, candidates: Sequence[Source]) -> RawResult:
         for source in candidates[:-1]:

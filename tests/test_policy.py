@@ -32,22 +32,16 @@ STOP = {401, 402, 403}
 # ── verdicts ──
 
 
-@pytest.mark.parametrize("status", [None, *range(100, 600)])
 @pytest.mark.parametrize("sent", [False, True])
 @pytest.mark.parametrize("has_id", [False, True])
-def test_only_what_is_proven_harmless_may_be_sent_again(status, sent, has_id):
-    verdict = verdict_on_submission(status, sent=sent, has_id=has_id)
-    if status is None:
-        expected = Verdict.UNKNOWN if sent else Verdict.NOT_SENT
-    elif status in REFUSED:
-        expected = Verdict.REFUSED
-    elif status in STOP:
-        expected = Verdict.STOP
-    elif status == 429:
-        expected = Verdict.PUSHED_BACK
-    else:
-        expected = Verdict.ACCEPTED if 200 <= status < 300 and has_id else Verdict.UNKNOWN
-    assert verdict is expected
+def test_only_what_is_proven_harmless_may_be_sent_again(sent, has_id):
+    lost = Verdict.UNKNOWN if sent else Verdict.NOT_SENT
+    assert verdict_on_submission(None, sent=sent, has_id=has_id) is lost
+    for status in range(100, 600):
+        expected = Verdict.ACCEPTED if has_id and 200 <= status < 300 else Verdict.UNKNOWN
+        for statuses, verdict in ((REFUSED, Verdict.REFUSED), (STOP, Verdict.STOP), ({429}, Verdict.PUSHED_BACK)):
+            expected = verdict if status in statuses else expected
+        assert verdict_on_submission(status, sent=sent, has_id=has_id) is expected, status
 
 
 @pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 503, 504, 520, 524, 530, 301, 302, 307, 201, 202])
@@ -111,13 +105,12 @@ def test_a_date_is_as_good_as_the_seconds_until_then(seconds):
 # ── back-off ──
 
 
-@given(st.integers(1, 10_000), JITTER, JITTER)
-def test_pauses_grow_to_a_limit_and_never_vanish(attempt, jitter, other):
+@given(st.integers(1, 10_000), JITTER)
+def test_pauses_grow_to_a_limit_and_never_vanish(attempt, jitter):
     backoff = Backoff(attempts=10_000)
     delay, later = backoff.delay(attempt, jitter=jitter), backoff.delay(attempt + 1, jitter=jitter)
     assert backoff.first / 2 <= delay <= backoff.longest
     assert later is None or later >= delay
-    assert abs(backoff.delay(attempt, jitter=other) - delay) <= delay
 
 
 def test_after_the_last_attempt_there_is_none():
@@ -168,8 +161,8 @@ def test_the_gate_never_closes_for_ever(ceiling, steps):
 @given(st.integers(1, 64), STEPS)
 def test_answers_open_the_gate_wide_again(ceiling, steps):
     gate = Gate.open(ceiling)
-    for _, passed in _walk(gate, steps):
-        gate = passed
+    for _, gate in _walk(gate, steps):  # noqa: B020 - only the last one matters
+        pass
     for _ in range(ceiling * ceiling + 1):
         gate = gate.succeeded(under_way=ceiling)
     assert gate.width == ceiling

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """From any Qiskit circuit to IonQ's native gates, with as few interactions and pulses as we know how.
 
-`compile_circuit` is what ``backend.run`` uses; `pass_manager` is what ``transpile`` does, cached. How it works is in
-``docs/compiler.md``.
+`compile_circuit` is what ``backend.run`` uses; `pass_manager` is what ``transpile`` does, cached. How it
+works is in ``docs/compiler.md``.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ from qiskit_parallel_ionq.errors import CompileError
 def compile_circuit(circuit: QuantumCircuit, target: Target, level: int = 1) -> QuantumCircuit:
     """Compile a bound circuit for a target built by `qiskit_parallel_ionq.target.build_target`.
 
-    Measured circuits keep the distribution of what is measured; others keep their unitary up to a global phase, and up
-    to the permutation that ``circuit.layout`` reports.
+    Measured circuits keep the distribution of what is measured; others keep their unitary up to a global
+    phase, and up to the permutation that ``circuit.layout`` reports.
 
     Args:
         circuit: any gates with a definition or a matrix, native gates among them.
@@ -92,7 +92,8 @@ def _report(native: QuantumCircuit, circuit: QuantumCircuit, wires: list[int]) -
 def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
     """Return what ``transpile`` would run for this target and level, built once.
 
-    One thing ``transpile`` cannot do: no parameter vanishes, so arrays of values made for the original circuit fit.
+    One thing ``transpile`` cannot do: no parameter vanishes, so arrays of values made for the original
+    circuit fit.
 
     Raises:
         ValueError: the level is not 0, 1, 2 or 3.

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resynthesis of two-qubit blocks: interactions of one pair become the fewest that do the same, at most three.
+"""Resynthesis of two-qubit blocks: at most three interactions do what any number of one pair does.
 
-The Cartan (Weyl) decomposition writes a block as ``exp(-i/2 (x·XX + y·YY + z·ZZ))`` between one-qubit gates, with x, y, z
-within ±π/2. Where wires may be relabelled, a block times SWAP does as well: that takes each ``|x|`` to ``π/2 - |x|``.
+The Cartan (Weyl) decomposition writes a block as ``exp(-i/2 (x·XX + y·YY + z·ZZ))`` between one-qubit gates,
+with x, y, z within ±π/2. Where wires may be relabelled, a block times SWAP does as well: that takes each
+``|x|`` to ``π/2 - |x|``.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class _Block:
     terms: list[Term] = field(default_factory=list)
 
     def lets_pass(self, wire: int, direction: Vector) -> bool:
-        """Return whether an interaction along `direction` on this wire, and elsewhere otherwise, commutes with all."""
+        """Return whether an interaction along `direction` on this wire commutes with all."""
         return all(alignment(direction, term.axis(wire)) for term in self.terms)
 
 
@@ -97,7 +98,7 @@ def _replay_block(program: Program, block: _Block) -> None:
 
 
 def _replay_weyl(program: Program, block: _Block, weyl: TwoQubitWeylDecomposition, *, mirror: bool) -> None:
-    """Add a block in its canonical form; mirrored, a swap is taken into the angles and undone by relabelling."""
+    """Add a block in its canonical form; mirrored, a swap is part of it and undone by relabelling."""
     wires = program.wires
     # Qiskit's "right" factors act on the first, less significant qubit.
     program.turn(wires[block.a], from_matrix(weyl.K2r))
@@ -123,7 +124,7 @@ def _mirrored(angles: list[float]) -> list[float]:
 
 
 def _all_commute(terms: list[Term]) -> bool:
-    """Return whether the interactions are along perpendicular directions, so that they are canonical already."""
+    """Return whether the directions are perpendicular, so that the block is canonical already."""
     if len(terms) > 3:
         return False
     for index, term in enumerate(terms):

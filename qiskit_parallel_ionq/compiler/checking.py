@@ -35,8 +35,9 @@ def is_restricted(target: Target) -> bool:
 def why_not_isa(circuit: QuantumCircuit, target: Target) -> str | None:
     """Return what keeps the circuit from running as it is ("gate 'h' at position 3 …"), or None.
 
-    ISA is: gates of the target's wire format with bound values in range (native phases within ±1 turn, angles 0 to
-    0.25 turns) on pairs that can interact, and measure, barrier, reset, delay and control flow over such gates.
+    ISA is: gates of the target's wire format with bound values in range (native phases within ±1 turn, angles
+    0 to 0.25 turns) on pairs that can interact, and measure, barrier, reset, delay and control flow over such
+    gates.
     """
     if target.num_qubits is not None and circuit.num_qubits > target.num_qubits:
         return f"it has {circuit.num_qubits} qubits and the target {target.num_qubits}"
@@ -58,8 +59,7 @@ def why_not_isa(circuit: QuantumCircuit, target: Target) -> str | None:
         if native:
             if (
                 name not in NATIVE_NAMES
-                or (name in ("ms", "zz")
-                and name != family)
+                or (name in ("ms", "zz") and name != family)
                 or instruction.is_standard_gate()
             ):
                 return f"{where} is not a native gate of this target"
@@ -87,12 +87,14 @@ def check(circuit: QuantumCircuit, target: Target) -> None:
 
     Raises:
         CircuitError: the circuit is wider than the target.
-        CompileError: a gate has neither definition nor matrix, or a value that is not a finite real number. The
+        CompileError: a gate has neither definition nor matrix, or a value that is not a finite real number.
+        The
             message names circuit, gate and position.
     """
     if target.num_qubits is not None and circuit.num_qubits > target.num_qubits:
         raise CircuitError(
-            f"circuit {circuit.name!r} has {circuit.num_qubits} qubits, and the target has {target.num_qubits}."
+            f"circuit {circuit.name!r} has {circuit.num_qubits} qubits, "
+            f"and the target has {target.num_qubits}."
         )
     _check_gates(circuit, f"circuit {circuit.name!r}")
 

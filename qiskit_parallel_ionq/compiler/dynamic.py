@@ -15,8 +15,8 @@ from qiskit_parallel_ionq.compiler.unrolling import UnrollNative
 from qiskit_parallel_ionq.errors import CompileError
 
 STDGATES = (
-    "p", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "rx", "ry", "rz", "cx", "cy", "cz", "cp", "crx", "cry", "crz",
-    "ch", "swap", "ccx", "cswap", "cu", "id", "u",
+    "p", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "rx", "ry", "rz", "id", "u",
+    "cx", "cy", "cz", "ch", "cp", "crx", "cry", "crz", "cu", "swap", "ccx", "cswap",
 )  # fmt: skip
 """Gates of ``stdgates.inc`` (OpenQASM 3) and the built-in ``U``, by their names in Qiskit."""
 
@@ -36,8 +36,9 @@ class _Stage(Enum):
 def is_dynamic(circuit: QuantumCircuit) -> bool:
     """Return whether the circuit needs more than "gates, then measure".
 
-    That is control flow, a gate on a qubit after its measurement, or a reset whose qubit is used before and after.
-    Measuring a qubit twice, barriers, delays, a reset before any gate and a reset after everything else are harmless.
+    That is control flow, a gate on a qubit after its measurement, or a reset whose qubit is used before and
+    after. Measuring a qubit twice, barriers, delays, a reset before any gate and a reset after everything
+    else are harmless.
     """
     stages = dict.fromkeys(circuit.qubits, _Stage.FRESH)
     for instruction in circuit.data:
@@ -65,8 +66,8 @@ def is_dynamic(circuit: QuantumCircuit) -> bool:
 def lower_dynamic(circuit: QuantumCircuit) -> QuantumCircuit:
     """Return the same circuit over gates of ``stdgates.inc``, so that it exports without gate definitions.
 
-    Native gates are allowed in it; control-flow bodies are rewritten too. Measurements, classical registers and the
-    order of everything stay.
+    Native gates are allowed in it; control-flow bodies are rewritten too. Measurements, classical registers
+    and the order of everything stay.
 
     Raises:
         CompileError: a gate has neither a definition nor a matrix.

@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """From a Program to native gates with as few pulses as the directions allow.
 
-For each wire the emitter keeps R, the product of the pulses sent so far. A direction v of the starting frame is
-physically at R·v. All phases are read off there, so virtual z rotations never appear: they are what is not in R.
+For each wire the emitter keeps R, the product of the pulses sent so far. A direction v of the starting frame
+is physically at R·v. All phases are read off there, so virtual z rotations never appear: they are what is not
+in R.
 
-* zz devices entangle along z: an interaction needs R·v = ±z. From one direction to the next that costs no pulse if they
+* zz devices entangle along z: an interaction needs R·v = ±z. From one direction to the next that costs no
+pulse if they
   are parallel, one GPI2 at a right angle, two GPI2 otherwise. Which of ±z is free: see `signs`.
-* ms devices entangle along any direction of the equator and either sign: an interaction costs one GPI2 at most.
+* ms devices entangle along any direction of the equator and either sign: an interaction costs one GPI2 at
+most.
 """
 
 from __future__ import annotations
@@ -67,7 +70,8 @@ class Emitter:
         self._land(term.b, term.v, sign_b)
         t = term.t * sign_a * sign_b
         if t < 0.0:
-            # Only a quarter turn may come with the wrong sign: it differs from the right one by Z ⊗ Z, which is virtual.
+            # Only a quarter turn may come with the wrong sign: it differs from the right one by Z ⊗ Z, which
+            # is virtual.
             t = -t
             self._real[term.a] = product(self._real[term.a], (0.0, *term.u))
             self._real[term.b] = product(self._real[term.b], (0.0, *term.v))
@@ -107,7 +111,8 @@ class Emitter:
     def _tilt(self, wire: int, direction: Vector, after: Vector | None) -> float:
         """Bring a direction to the equator with at most one pulse, and return its azimuth in radians.
 
-        At a pole any pulse does it; the one that also brings the wire's next direction to the equator is taken.
+        At a pole any pulse does it; the one that also brings the wire's next direction to the equator is
+        taken.
         """
         x, y, z = rotate(self._real[wire], direction)
         if -_FLAT < z < _FLAT:
@@ -177,7 +182,7 @@ def _upcoming(items: list[Item], width: int) -> dict[tuple[int, int], Vector]:
     for index in range(len(items) - 1, -1, -1):
         item = items[index]
         if isinstance(item, Term):
-            visits = ((item.a, item.u), (item.b, item.v))
+            visits: tuple[tuple[int, Vector], ...] = ((item.a, item.u), (item.b, item.v))
         elif item.demand is Demand.RESET:
             for wire in item.wires:
                 after[wire] = beyond[wire] = None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The native stage: a circuit of known gates becomes one of native gates. Needs nothing of Qiskit's transpiler."""
+"""The native stage: known gates become native gates, without Qiskit's transpiler."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _MANY = 3
 """With more Pauli rotations than this per interaction, a network cannot pay."""
 
 _WORSE = 1.3
-"""A network is given up when it is this much longer than the best so far; resynthesis may still shorten it."""
+"""A network is given up when it is this much longer than the best so far; resynthesis may still shorten
+it."""
 
 
 _FEW = (
@@ -33,7 +34,7 @@ _FEW = (
     Settings(near=2, far=8),
     Settings(near=30, far=100, discount=0.2),
 )
-_SETTINGS = {
+SETTINGS = {
     2: _FEW,
     3: (
         *_FEW,
@@ -60,7 +61,7 @@ class Candidate:
         return sum(isinstance(item, Term) for item in self.items)
 
     def cost(self, qubits: list[Qubit], family: Family) -> float:
-        """Return what is to be as low as possible: interactions, and a little for their angles and for pulses."""
+        """Return what is to be low: interactions, and a little for their angles and for pulses."""
         turns = sum([abs(item.t) for item in self.items if isinstance(item, Term)]) / (2 * pi)
         gates = [gate.name for gate in write(self.items, qubits, family, reordering=True)]
         return self.length + 0.3 * turns + 0.02 * (gates.count("gpi") + gates.count("gpi2"))
@@ -108,7 +109,7 @@ def shortest(
         first = Candidate(drop_unseen(first.items, program.width), first.wires)
     best = _shorten(first, program.width, measured, relabelling)
     if level > 1 and measured and relabelling:
-        best = _search(first, best, circuit.qubits, family, _SETTINGS[level])
+        best = _search(first, best, circuit.qubits, family, SETTINGS[level])
     return best
 
 
@@ -129,9 +130,10 @@ def _shorten(candidate: Candidate, width: int, measured: bool, relabelling: bool
 def _search(
     first: Candidate, best: Candidate, qubits: list[Qubit], family: Family, settings: tuple[Settings, ...]
 ) -> Candidate:
-    """Return the best of a candidate and of Pauli networks for the program before its blocks were resynthesised.
+    """Return the best of a candidate and of Pauli networks for the same circuit, unresynthesised.
 
-    Resynthesis makes directions that are no Pauli axes, and so more rotations; the networks go through it afterwards.
+    Resynthesis makes directions that are no Pauli axes, and so more rotations; the networks go through it
+    afterwards.
     """
     split = split_tail(first.items)
     if split is None or not split[0]:
@@ -144,9 +146,9 @@ def _search(
     lowest = best.cost(qubits, family)
     for setting in settings:
         limit = int(_WORSE * best.length) + 1
-        found = synthesise(source, tail, setting, limit)
-        if found is not None:
-            program, places = found
+        program = Program(width, relabelling=False)
+        places = synthesise(source, tail, setting, limit, program)
+        if places is not None:
             moved = Candidate(program.items, [places[wire] for wire in first.wires])
             shorter = _shorten(moved, width, measured=True, relabelling=True)
             cost = shorter.cost(qubits, family)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The order of interactions that commute: whichever needs no pulse now goes first.
 
-On each wire the items fall into groups whose members commute there; an item may go when its group has come on all its
-wires. Fences commute with nothing and keep their order. What an item would cost now is told by a model of the device:
-`ZZWires` or `MSWires`.
+On each wire the items fall into groups whose members commute there; an item may go when its group has come on
+all its wires. Fences commute with nothing and keep their order. What an item would cost now is told by a
+model of the device: `ZZWires` or `MSWires`.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class ZZWires:
 
 
 class MSWires:
-    """Which direction each wire has on +z, up to sign; after a pulse from a pole, any at a right angle to one given."""
+    """Which direction each wire has on +z, up to sign, or that it can be any perpendicular to one."""
 
     def __init__(self, width: int) -> None:
         self._pole: list[Vector] = [Z] * width
@@ -110,7 +110,7 @@ def reorder(items: list[Item], width: int, wires: ZZWires | MSWires) -> list[Ite
     def arrive(wire: int) -> None:
         for index in groups[wire][place[wire]]:
             waiting[index] -= 1
-            if not waiting[index] and type(items[index]) is Term:
+            if not waiting[index] and isinstance(items[index], Term):
                 insort(ready, index)
 
     for wire in range(width):
@@ -183,7 +183,7 @@ def _groups(items: list[Item], width: int) -> list[list[list[int]]]:
 
 
 def _same_pair_commutes(earlier: Item, term: Term) -> bool:
-    """Return whether two interactions are of the same pair, and along directions at right angles on both wires."""
+    """Return whether two interactions of one pair are along perpendicular directions on both wires."""
     if not isinstance(earlier, Term) or {earlier.a, earlier.b} != {term.a, term.b}:
         return False
     return perpendicular(earlier.axis(term.a), term.u) and perpendicular(earlier.axis(term.b), term.v)

@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
 """Synthesis of Pauli rotations and measured Paulis with few interactions (level 2 and 3).
 
-Quarter-turn interactions are spent where they shorten many of the coming rotations at once. A rotation that has become
-as short as one wire costs nothing; one of two wires is an interaction itself. At the end each measured Pauli becomes the
-axis of one wire, any wire: nothing is undone that the measurement does not need.
+Quarter-turn interactions are spent where they shorten many of the coming rotations at once. A rotation that
+has become as short as one wire costs nothing; one of two wires is an interaction itself. At the end each
+measured Pauli becomes the axis of one wire, any wire: nothing is undone that the measurement does not need.
 
-All Paulis are kept in columns: for each wire one integer says which of them have an X part there, and one a Z part, so
-that conjugating a thousand of them is a handful of integer operations.
+All Paulis are kept in columns: for each wire one integer says which of them have an X part there, and one a Z
+part, so that conjugating a thousand of them is a handful of integer operations.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import pi
+from typing import Any, Protocol
 
 from qiskit_parallel_ionq.compiler.pauli_reading import PauliProgram, is_negative
-from qiskit_parallel_ionq.compiler.program import Demand, Fence, Program
+from qiskit_parallel_ionq.compiler.program import Demand, Fence
 from qiskit_parallel_ionq.compiler.rotations import (
     HALF,
     IDENTITY,
@@ -26,7 +27,6 @@ from qiskit_parallel_ionq.compiler.rotations import (
     X,
     Y,
     Z,
-    about,
     product,
 )
 
@@ -130,13 +130,14 @@ class _Columns:
         return xa | za, xb | zb
 
     def shortenings(self, bit: int) -> list[Step]:
-        """Return quarter turns that take one wire out of a Pauli: all, or of a long one those likely to be good."""
+        """Return quarter turns that take one wire out of a Pauli: all, or of a long one the likely."""
         wires = self.support(bit)
         pairs: Iterable[tuple[int, int]] = combinations(wires, 2)
         if len(wires) > _LONG:
-            # Two wires that look alike to most Paulis are shortened together; sorting brings them side by side.
+            # Two wires that look alike to most Paulis are shortened together; sorting brings them side by
+            # side.
             wires.sort(key=lambda wire: (self.x[wire] | self.z[wire], self.x[wire]))
-            pairs = zip(wires, wires[1:], strict=False)
+            pairs = pairwise(wires)
         steps: list[Step] = []
         for a, b in pairs:
             p, q = self.pauli(a, bit), self.pauli(b, bit)
@@ -145,13 +146,28 @@ class _Columns:
         return steps
 
 
+class Sink(Protocol):
+    """Where the search writes: a `Program`, or a circuit with unbound parameters."""
+
+    frames: list[Quaternion]
+
+    def rotate(self, wire: int, axis: Vector, angle: Any) -> None:
+        """Turn one wire about a direction."""
+
+    def act(self, a: int, b: int, p: Vector, q: Vector, t: Any) -> None:
+        """Let two wires interact along directions."""
+
+    def stand(self, fence: Fence) -> None:
+        """Put a fence."""
+
+
 class _Search:
-    def __init__(self, source: PauliProgram, settings: Settings, limit: int) -> None:
+    def __init__(self, source: PauliProgram, settings: Settings, limit: int, sink: Sink) -> None:
         self.source = source
         self.settings = settings
         self.limit = limit
         self.columns = _Columns(source)
-        self.program = Program(source.width, relabelling=False)
+        self.program = sink
         self.spent = 0
         self._blockers = _blockers(source)
 
@@ -174,7 +190,8 @@ class _Search:
                 committed = min(front, key=lambda bit: len(self.columns.support(bit)))
             step, gain = self._best(front if not committed else [committed], near, far)
             pair = self._direct(front, committed)
-            # A rotation on two wires is done by one interaction either way; a quarter turn has to help others, too.
+            # A rotation on two wires is done by one interaction either way; a quarter turn has to help
+            # others, too.
             if pair and (gain <= self._own(pair, near) + 1e-9 or not step):
                 self._rotate(pair)
                 remaining ^= pair
@@ -229,7 +246,7 @@ class _Search:
         wires = columns.support(bit)
         axes = [_AXES[columns.pauli(wire, bit)] for wire in wires]
         if len(wires) == 1:
-            self.program.turn(wires[0], about(axes[0], angle))
+            self.program.rotate(wires[0], axes[0], angle)
         else:
             self.program.act(wires[0], wires[1], axes[0], axes[1], angle)
             self.spent += 1
@@ -288,7 +305,7 @@ class _Search:
         committed = 0
         while True:
             lengths = {bit: columns.support(bit) for bit in open_bits}
-            for bit, wires in lengths.items():
+            for wires in lengths.values():
                 if len(wires) == 1:
                     final.add(wires[0])
             open_bits = [bit for bit in open_bits if len(lengths[bit]) > 1]
@@ -352,33 +369,33 @@ def _blockers(source: PauliProgram) -> list[int]:
 
 
 def synthesise(
-    source: PauliProgram, tail: list[Fence], settings: Settings, limit: int
-) -> tuple[Program, list[int]] | None:
-    """Build a program that measures the same.
+    source: PauliProgram, tail: list[Fence], settings: Settings, limit: int, sink: Sink
+) -> list[int] | None:
+    """Write what measures the same.
 
     Args:
         source: rotations and measured Paulis.
         tail: the fences that measure, in order.
         settings: the search's weights.
         limit: interactions after which to give up.
+        sink: where to write it; not to be used if the search gives up.
 
     Returns:
-        The program, and for each wire of the source the wire that stands for it at the end; None if it gave up.
+        For each wire of the source the wire that stands for it at the end; None if it gave up.
     """
-    search = _Search(source, settings, limit)
+    search = _Search(source, settings, limit, sink)
     if not search.run():
         return None
     outcomes = search.outcomes()
     places = _places(outcomes, source.width)
-    frames = {wire: frame for wire, frame in outcomes.values()}
-    program = search.program
+    frames = dict(outcomes.values())
     for fence in tail:
         wires = tuple(places[wire] for wire in fence.wires)
         now = tuple(frames.get(wire, IDENTITY) for wire in wires)
-        program.stand(Fence(fence.demand, wires, now, fence.instruction))
+        sink.stand(Fence(fence.demand, wires, now, fence.instruction))
         if fence.demand is Demand.MEASURE:
             frames.update(dict.fromkeys(wires, IDENTITY))
-    return program, places
+    return places
 
 
 def _places(outcomes: dict[int, tuple[int, Quaternion]], width: int) -> list[int]:

@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """From interactions to Pauli rotations: what a measured circuit is once its Clifford part is taken out.
 
-A circuit that ends in measurements is a list of rotations ``exp(-iθ/2 P)`` followed by the measurement of n commuting
-Paulis. Quarter turns are Clifford gates: they are not kept but conjugate everything after them. Directions that are no
-Pauli axis are brought to one by rotations of their own.
+A circuit that ends in measurements is a list of rotations ``exp(-iθ/2 P)`` followed by the measurement of n
+commuting Paulis. Quarter turns are Clifford gates: they are not kept but conjugate everything after them.
+Directions that are no Pauli axis are brought to one by rotations of their own.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from math import atan2, pi
+from typing import Any
+
+from qiskit.circuit import ParameterExpression
 
 from qiskit_parallel_ionq.compiler.program import TINY, Demand, Fence, Item, Term
 from qiskit_parallel_ionq.compiler.rotations import (
@@ -61,7 +64,8 @@ class Rotation:
 
     x: int
     z: int
-    angle: float
+    angle: Any
+    """Radians, or an expression of unbound parameters."""
 
     def commutes(self, x: int, z: int) -> bool:
         """Return whether it commutes with another Pauli."""
@@ -78,14 +82,14 @@ class PauliProgram:
     """Wire that the circuit measured -> the Pauli to measure, sign included."""
 
     def is_plain(self, length: int) -> bool:
-        """Return whether nothing is left to find: all act on two wires at most, and those on two are `length` or more."""
+        """Return whether there is nothing to find: all on two wires at most, `length` or more on two."""
         sizes = [(rotation.x | rotation.z).bit_count() for rotation in self.rotations]
         ends = [(p[0] | p[1]).bit_count() for p in self.measured.values()]
         return max(sizes, default=0) <= 2 and max(ends, default=0) <= 1 and sizes.count(2) >= length
 
 
 def split_tail(items: list[Item]) -> tuple[list[Term], list[Fence]] | None:
-    """Return the interactions and the measurements after them, or None if the circuit does not have this shape."""
+    """Return the interactions and the measurements after them, or None if anything comes later."""
     terms: list[Term] = []
     tail: list[Fence] = []
     closed: set[int] = set()
@@ -102,7 +106,9 @@ def split_tail(items: list[Item]) -> tuple[list[Term], list[Fence]] | None:
     return terms, tail
 
 
-class _Reader:
+class PauliReader:
+    """Takes interactions and rotations one after the other."""
+
     def __init__(self, width: int) -> None:
         self.rotations: list[Rotation] = []
         self._tilt: list[Quaternion] = [IDENTITY] * width
@@ -110,6 +116,7 @@ class _Reader:
         self._images = [(single(wire, 0), single(wire, 2)) for wire in range(width)]
 
     def term(self, term: Term) -> None:
+        """Take an interaction."""
         p = self.axis(term.a, term.u)
         q = self.axis(term.b, term.v)
         (i, plus), (j, also) = p, q
@@ -142,6 +149,18 @@ class _Reader:
         self._tilt[wire] = product(about(_AXES[axis], angle), self._tilt[wire])
         self.turn(single(wire, axis), angle)
 
+    def measured(self, tail: list[Fence]) -> dict[int, Pauli]:
+        """Return what each measured wire's measurement reads, which may take rotations first."""
+        found: dict[int, Pauli] = {}
+        for fence in tail:
+            if fence.demand is Demand.MEASURE:
+                for wire, frame in zip(fence.wires, fence.frames, strict=True):
+                    if wire not in found:
+                        axis, positive = self.axis(wire, back_z(frame))
+                        x, z, r = self.image(single(wire, axis))
+                        found[wire] = (x, z, r if positive else (r + 2) & 3)
+        return found
+
     def image(self, pauli: Pauli) -> Pauli:
         """Return the Pauli that stood here before the Clifford gates."""
         x, z, r = pauli
@@ -167,22 +186,31 @@ class _Reader:
         halves = round(angle / pi)
         rest = angle - halves * pi
         self._clifford(pauli, 2 * (halves & 1))
-        image = self.image(pauli)
-        x, z = image[0], image[1]
+        self._keep(pauli, rest)
+
+    def turn_by(self, pauli: Pauli, angle: ParameterExpression) -> None:
+        """Rotate by an angle that is not known yet."""
+        self._keep(pauli, angle)
+
+    def _keep(self, pauli: Pauli, angle: Any) -> None:
+        """Add a rotation, or lengthen an equal one that everything in between lets it reach."""
+        x, z, _ = image = self.image(pauli)
         if is_negative(image):
-            rest = -rest
+            angle = -angle
+        known = isinstance(angle, float)
         for index in range(len(self.rotations) - 1, max(-1, len(self.rotations) - 1 - LOOKBACK), -1):
             earlier = self.rotations[index]
-            if earlier.x == x and earlier.z == z:
-                earlier.angle += rest
-                self._tidy(index, pauli)
+            if earlier.x == x and earlier.z == z and isinstance(earlier.angle, float) == known:
+                earlier.angle = earlier.angle + angle
+                if known:
+                    self._tidy(index, pauli)
                 return
             if not earlier.commutes(x, z):
                 break
-        self.rotations.append(Rotation(x, z, rest))
+        self.rotations.append(Rotation(x, z, angle))
 
     def _tidy(self, index: int, pauli: Pauli) -> None:
-        """Fold a lengthened rotation; a quarter or half turn taken out passes everything later, because the merge did."""
+        """Fold a lengthened rotation; the quarter or half turn taken out passes what the merge passed."""
         rotation = self.rotations[index]
         halves = round(rotation.angle / pi)
         rotation.angle -= halves * pi
@@ -221,15 +249,8 @@ class _Reader:
 
 def read_paulis(terms: list[Term], tail: list[Fence], width: int) -> PauliProgram:
     """Return the rotations of the interactions, and the Paulis that the fences measure."""
-    reader = _Reader(width)
+    reader = PauliReader(width)
     for term in terms:
         reader.term(term)
-    measured: dict[int, Pauli] = {}
-    for fence in tail:
-        if fence.demand is Demand.MEASURE:
-            for wire, frame in zip(fence.wires, fence.frames, strict=True):
-                if wire not in measured:
-                    axis, positive = reader.axis(wire, back_z(frame))
-                    x, z, r = reader.image(single(wire, axis))
-                    measured[wire] = (x, z, r if positive else (r + 2) & 3)
+    measured = reader.measured(tail)  # may add rotations
     return PauliProgram(width, reader.rotations, measured)

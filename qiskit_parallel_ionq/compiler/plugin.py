@@ -1,27 +1,36 @@
 # SPDX-License-Identifier: Apache-2.0
 """The hooks by which Qiskit's own ``transpile`` ends in native gates.
 
-A backend names two stages, translation and scheduling, and both of ours are called ``ionq_native`` (entry points of the
-package). Between them Qiskit's optimiser sees only gates of its own; our scheduling stage makes them native.
+A backend names two stages, translation and scheduling, and both of ours are called ``ionq_native`` (entry
+points of the package). Between them Qiskit's optimiser sees only gates of its own; our scheduling stage makes
+them native.
 """
 
 from __future__ import annotations
 
 from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit.dagcircuit import DAGCircuit
-from qiskit.transpiler import AnalysisPass, Layout, PassManager, PassManagerConfig, TransformationPass
+from qiskit.transpiler import (
+    AnalysisPass,
+    Layout,
+    PassManager,
+    PassManagerConfig,
+    PropertySet,
+    TransformationPass,
+)
 from qiskit.transpiler.preset_passmanagers import common
 from qiskit.transpiler.preset_passmanagers.plugin import PassManagerStagePlugin
 
 from qiskit_parallel_ionq.compiler.checking import is_native_target, is_restricted, target_family
 from qiskit_parallel_ionq.compiler.native import shortest, to_native
 from qiskit_parallel_ionq.compiler.proxies import to_proxies
+from qiskit_parallel_ionq.compiler.templates import shorten_template
 from qiskit_parallel_ionq.compiler.unrolling import UnrollNative
 from qiskit_parallel_ionq.gates import Family
 
 
 class TrivialLayout(AnalysisPass):
-    """Say that qubit i is qubit i: libraries built on Qiskit expect every compiled circuit to have a layout."""
+    """Say that qubit i is qubit i, for libraries that expect every compiled circuit to have a layout."""
 
     def run(self, dag: DAGCircuit) -> None:
         """Set the layout, unless a pass before this one did."""
@@ -45,8 +54,8 @@ class RememberParameters(AnalysisPass):
 class KeepParameters(TransformationPass):
     """Give back the parameters that vanished, so that arrays of values still fit the compiled circuit.
 
-    A rotation just before a measurement is dropped with its parameter. Each such parameter returns as ``rz(p) rz(-p)`` on
-    the first qubit, which does nothing and costs nothing: z rotations are virtual.
+    A rotation just before a measurement is dropped with its parameter. Each such parameter returns as ``rz(p)
+    rz(-p)`` on the first qubit, which does nothing and costs nothing: z rotations are virtual.
     """
 
     def run(self, dag: DAGCircuit) -> DAGCircuit:
@@ -69,7 +78,7 @@ class KeepParameters(TransformationPass):
 
 
 class ToNative(TransformationPass):
-    """Turn a circuit of gates known to the compiler into native gates. Circuits with unbound parameters stay as they are.
+    """Turn known gates into native gates, if no parameter is unbound.
 
     Args:
         family: the two-qubit gate of the device.
@@ -93,7 +102,7 @@ class ToNative(TransformationPass):
         return circuit_to_dag(native, copy_operations=False)
 
 
-def report_permutation(property_set: dict[str, object], dag: DAGCircuit, wires: list[int]) -> None:
+def report_permutation(property_set: PropertySet, dag: DAGCircuit, wires: list[int]) -> None:
     """Compose "qubit i ends on wire wires[i]" into the final layout of the property set."""
     if wires == list(range(len(wires))):
         return
@@ -105,7 +114,8 @@ def report_permutation(property_set: dict[str, object], dag: DAGCircuit, wires: 
 class Shorten(TransformationPass):
     """Rewrite a circuit into fewer interactions, still in Qiskit's gates (level 2 and 3).
 
-    This comes before Qiskit's optimiser, which hides the structure that the search lives on behind generic gates.
+    This comes before Qiskit's optimiser, which hides the structure that the search lives on behind generic
+    gates.
     """
 
     def __init__(self, family: Family, level: int) -> None:
@@ -117,7 +127,11 @@ class Shorten(TransformationPass):
         """Rewrite, and report where each qubit ended."""
         circuit = dag_to_circuit(dag, copy_operations=False)
         if circuit.parameters:
-            return dag
+            template = shorten_template(circuit, self.level)
+            if template is None:
+                return dag
+            report_permutation(self.property_set, dag, template[1])
+            return circuit_to_dag(template[0], copy_operations=False)
         found = shortest(circuit, self.family, self.level, relabelling=True)
         report_permutation(self.property_set, dag, found.wires)
         return circuit_to_dag(to_proxies(found.items, circuit), copy_operations=False)
@@ -146,9 +160,9 @@ class IonQTranslation(PassManagerStagePlugin):
             hls_config=config.hls_config,
             qubits_initially_zero=config.qubits_initially_zero,
         )
-        if target is not None and is_native_target(target) and not is_restricted(target):
-            if optimization_level is not None and optimization_level > 1:
-                stage.append(Shorten(target_family(target), optimization_level))
+        level = optimization_level or 0
+        if level > 1 and target is not None and is_native_target(target) and not is_restricted(target):
+            stage.append(Shorten(target_family(target), level))
         return stage
 
 

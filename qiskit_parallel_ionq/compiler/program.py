@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A circuit as two-qubit interactions along directions, with every one-qubit gate carried into those directions.
+"""A circuit as interactions along directions, every one-qubit gate carried into those directions.
 
-Each wire has a frame V, the product of the one-qubit gates met so far. An interaction ``exp(-it/2 P ⊗ Q)`` that meets
-the frames V and W is stored along ``V⁻¹P`` and ``W⁻¹Q``, directions of the wires' starting frames, and the gates go on
-being carried: nothing but interactions is left to emit. A fence is where frames have to become real: a measurement,
-a reset, a barrier, a delay, a classical branch, the end.
+Each wire has a frame V, the product of the one-qubit gates met so far. An interaction ``exp(-it/2 P ⊗ Q)``
+that meets the frames V and W is stored along ``V⁻¹P`` and ``W⁻¹Q``, directions of the wires' starting frames,
+and the gates go on being carried: nothing but interactions is left to emit. A fence is where frames have to
+become real: a measurement, a reset, a barrier, a delay, a classical branch, the end.
 """
 
 from __future__ import annotations
@@ -106,6 +106,11 @@ class Program:
         """Interactions and fences in order."""
         return [item for item in self._items if not isinstance(item, Term) or item.t]
 
+    def take(self) -> list[Item]:
+        """Return the items and forget them; frames stay."""
+        items, self._items = self.items, []
+        return items
+
     @property
     def terms(self) -> list[Term]:
         """The interactions alone."""
@@ -114,6 +119,10 @@ class Program:
     def turn(self, wire: int, rotation: Quaternion) -> None:
         """Carry a one-qubit gate."""
         self.frames[wire] = product(rotation, self.frames[wire])
+
+    def rotate(self, wire: int, axis: Vector, angle: float) -> None:
+        """Carry a rotation about a direction of the present frame."""
+        self.turn(wire, about(axis, angle))
 
     def swap(self, p: int, q: int) -> None:
         """Exchange two qubits by relabelling their wires."""
@@ -151,7 +160,7 @@ class Program:
         self.stand(Fence(item.demand, mine, total, item.instruction))
 
     def interact(self, a: int, b: int, u: Vector, v: Vector, t: float) -> None:
-        """Add an interaction along directions of the starting frames, merged with an earlier one if it can be."""
+        """Add an interaction along directions of the starting frames, or merge it with an earlier one."""
         t = self._fold(a, b, u, v, t)
         if -TINY < t < TINY:
             return
@@ -234,7 +243,7 @@ class Program:
     def _combine(
         self, term: Term, shared: int, wire: int, along: Vector, old: Vector, new: Vector, t: float
     ) -> None:
-        """Merge two interactions that share one direction: both turn `wire` by ± an angle, as the shared one says.
+        """Merge two interactions that share a direction: both turn `wire`, one way or the other.
 
         The two turns are q = L·r and, for the opposite sign, L·r⁻¹: one interaction r and a gate L after it.
         """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From a Program back to Qiskit's own gates, ``u`` and ``rzz``: what the optimiser between our two stages works on."""
+"""From a Program back to ``u`` and ``rzz``, which the optimiser between our two stages works on."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from qiskit_parallel_ionq.compiler.rotations import (
 
 
 def to_proxies(items: list[Item], circuit: QuantumCircuit) -> QuantumCircuit:
-    """Return an empty copy of the circuit filled with ``u`` and ``rzz`` for the items, fences in their places."""
+    """Return an empty copy of the circuit filled with ``u`` and ``rzz`` for the items."""
     out = circuit.copy_empty_like()
     qubits = circuit.qubits
     done = [IDENTITY] * len(qubits)

@@ -10,10 +10,10 @@ from qiskit_parallel_ionq.compiler.rotations import Vector, alignment, back_z
 def drop_unseen(items: list[Item], width: int) -> list[Item]:
     """Return the items without the interactions that commute with everything later, measurements included.
 
-    Looking back from the end, a wire is free (None: nothing later acts on it), sees one direction only, or is busy.
-    What is measured on a wire is its z axis; what a reset or the end of an unmeasured wire forgets is free. So this
-    removes both what lies outside the light cone of the measurements and what is diagonal before them.
-    Only valid for circuits whose meaning is their measured distribution.
+    Looking back from the end, a wire is free (None: nothing later acts on it), sees one direction only, or is
+    busy. What is measured on a wire is its z axis; what a reset or the end of an unmeasured wire forgets is
+    free. So this removes both what lies outside the light cone of the measurements and what is diagonal
+    before them. Only valid for circuits whose meaning is their measured distribution.
     """
     seen: list[Vector | bool | None] = [None] * width  # None: free, a direction: only that, True: busy
     kept: list[Item] = []

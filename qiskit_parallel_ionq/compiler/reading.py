@@ -2,8 +2,8 @@
 """From a circuit to a Program: what each gate is as one-qubit rotations and interactions along directions.
 
 Identities used, each up to a phase (Z on the control, n the direction turned about on the target):
-controlled rotation = ``exp(+iθ/4 Z ⊗ n) · R_n(θ/2)``; controlled phase = ``exp(+iλ/4 Z ⊗ Z) · Rz(λ/2) · Rz(λ/2)``;
-swap = ``exp(-iπ/4 (XX + YY + ZZ))``.
+controlled rotation = ``exp(+iθ/4 Z ⊗ n) · R_n(θ/2)``; controlled phase = ``exp(+iλ/4 Z ⊗ Z) · Rz(λ/2) ·
+Rz(λ/2)``; swap = ``exp(-iπ/4 (XX + YY + ZZ))``.
 """
 
 from __future__ import annotations
@@ -344,6 +344,8 @@ _STANDARD: dict[str, Reader] = {
 
 _NATIVE: dict[str, Reader] = {"gpi": _read_gpi, "gpi2": _read_gpi2, "ms": _read_ms, "zz": _read_zz}
 
+_CLASSICAL = frozenset({"store", "break_loop", "continue_loop"})
+
 READABLE = frozenset(_STANDARD)
 """Standard gates that are read directly; Qiskit's translation brings everything else to these."""
 
@@ -370,11 +372,10 @@ def is_readable(circuit: QuantumCircuit) -> bool:
         name = instruction.name
         if name in FENCES or reader(instruction) is not None:
             continue
-        operation = instruction.operation
-        blocks = getattr(operation, "blocks", None)
-        if blocks is None or not all(is_readable(block) for block in blocks):
-            if name not in ("store", "break_loop", "continue_loop"):
-                return False
+        if name in _CLASSICAL:
+            continue
+        if not instruction.is_control_flow() or not all(map(is_readable, instruction.operation.blocks)):
+            return False
     return True
 
 
@@ -404,31 +405,32 @@ def read(circuit: QuantumCircuit, program: Program, *, step_by_step: bool = Fals
                 continue
             read_gate = reader(instruction)
             if read_gate is None:
-                if name in ("store", "break_loop", "continue_loop") or hasattr(
-                    instruction.operation, "blocks"
-                ):
+                if name in _CLASSICAL or instruction.is_control_flow():
                     program.fence(Demand.FULL, tuple(mine), instruction)
                     continue
                 raise CompileError(
-                    f"circuit {circuit.name!r}: gate {name!r} at position {position} is not known to the compiler."
+                    f"circuit {circuit.name!r}: gate {name!r} at position {position} "
+                    "is not known to the compiler."
                 )
         elif name == "swap" and relabelling:
             program.swap(qubits[0], qubits[1])
             continue
         params = instruction.params
         if params:
-            params = _numbers(params)
+            params = numbers(params)
             if params is None:
                 raise CompileError(
-                    f"circuit {circuit.name!r}: gate {name!r} at position {position} has a parameter that is not a finite "
-                    f"real number: {', '.join(map(str, instruction.params))}. Unbound parameters have to be assigned first."
+                    f"circuit {circuit.name!r}: gate {name!r} at position {position} has a parameter that "
+                    f"is not a finite real number: {', '.join(map(str, instruction.params))}. "
+                    "Unbound parameters have to be assigned first."
                 )
         read_gate(program, mine, params)
         if step_by_step:
             program.fence(Demand.POLE, tuple(mine))
 
 
-def _numbers(params: Sequence[Any]) -> list[float] | None:
+def numbers(params: Sequence[Any]) -> list[float] | None:
+    """Return parameters as numbers, or None if one is unbound, complex or not finite."""
     try:
         values = [float(value) for value in params]
     except (TypeError, RuntimeError):
@@ -436,4 +438,4 @@ def _numbers(params: Sequence[Any]) -> list[float] | None:
     return values if isfinite(sum(values)) else None
 
 
-__all__ = ["FENCES", "READABLE", "is_readable", "read", "read_matrix", "reader"]
+__all__ = ["FENCES", "READABLE", "is_readable", "numbers", "read", "read_matrix", "reader"]

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """One-qubit rotations as unit quaternions, directions as 3-vectors, both plain tuples.
 
-The quaternion ``(w, x, y, z)`` stands for ``w - i(xX + yY + zZ)``; the product of two is the product of the matrices.
-Tuples and explicit formulas because these few lines are most of the compiler's running time.
+The quaternion ``(w, x, y, z)`` stands for ``w - i(xX + yY + zZ)``; the product of two is the product of the
+matrices. Tuples and explicit formulas because these few lines are most of the compiler's running time.
 """
 
 from __future__ import annotations

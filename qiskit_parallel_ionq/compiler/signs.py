@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """For zz devices: on which pole each direction lands, so that every angle is positive.
 
-A stretch is a run of visits of one wire along one direction. Landing on +z or -z is free, and an interaction has the
-sign of the product of its two landings. Signs are chosen so that few interactions come out wrong; those wait until
-their stretch ends, and one GPI there, which turns the stretch over, serves all of them.
+A stretch is a run of visits of one wire along one direction. Landing on +z or -z is free, and an interaction
+has the sign of the product of its two landings. Signs are chosen so that few interactions come out wrong;
+those wait until their stretch ends, and one GPI there, which turns the stretch over, serves all of them.
 """
 
 from __future__ import annotations
@@ -169,7 +169,8 @@ class _Placing:
         """Turn stretches over until nothing waits for this wire."""
         while self._late[wire]:
             partners = [term.b if term.a == wire else term.a for term in self._late[wire]]
-            # The wire itself serves all that wait for it; a partner may serve more, if just one is in question.
+            # The wire itself serves all that wait for it; a partner may serve more, if just one is in
+            # question.
             turned = wire
             if len(partners) == 1 and len(self._late[partners[0]]) > 1:
                 turned = partners[0]

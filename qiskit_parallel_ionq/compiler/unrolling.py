@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Qiskit passes that come before ours: native gates rewritten, everything else brought to gates that `reading` knows."""
+"""Passes of Qiskit that come before ours: they bring everything to gates that `reading` knows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CONTROL_FLOW = ("if_else", "for_loop", "while_loop", "switch_case")
 
 
 class UnrollNative(TransformationPass):
-    """Rewrite native gates that the user wrote into Qiskit's, so that the optimiser meets none defined in Python."""
+    """Rewrite the user's native gates into Qiskit's, so that the optimiser meets none from Python."""
 
     def run(self, dag: DAGCircuit) -> DAGCircuit:
         """Replace each native gate by its definition."""
@@ -44,7 +44,7 @@ def unroll(circuit: QuantumCircuit) -> QuantumCircuit:
 
 @lru_cache(maxsize=1)
 def _unrolling() -> PassManager:
-    basis = sorted(READABLE) + [*_PASSING, *_CONTROL_FLOW]
+    basis = [*sorted(READABLE), *_PASSING, *_CONTROL_FLOW]
     return PassManager(
         [
             UnrollNative(),

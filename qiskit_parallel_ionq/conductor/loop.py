@@ -107,6 +107,7 @@ class Loop:
         self._sequence = itertools.count()
         self._lanes: list[Lane] = []
         self._gate = Gate.open(MAX_WORKERS_LIMIT)
+        self._wakes_at = float("-inf")
         self._under_way = 0
         self._executor: Executor | None = None
         self._thread: threading.Thread | None = None
@@ -189,10 +190,15 @@ class Loop:
         for lane in self._lanes:
             while (tasks := lane.next()) is not None:
                 if not self._gate.allows(self.now(), self._under_way):
-                    if self._under_way == 0:
-                        self.at(self._gate.not_before, lambda: None)
+                    self._wake_when_the_gate_opens()
                     return
                 self._hand_out(tasks.popleft(), lane)
+
+    def _wake_when_the_gate_opens(self) -> None:
+        opens = self._gate.not_before
+        if opens > self.now() and opens != self._wakes_at:
+            self._wakes_at = opens
+            self.at(opens, lambda: None)
 
     def _hand_out(self, task: Task, lane: Lane) -> None:
         task.on_start()

@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Compare compilers to IonQ's native gates on a directory of OpenQASM 2 files.
 
-    python tests/benchmarks/compile_bench.py DIRECTORY [--out DIRECTORY] [--cirq PYTHON] [--repeat 3] [--only NAME …]
+    python tests/benchmarks/compile_bench.py DIRECTORY [--out DIRECTORY] [--cirq PYTHON] [--repeat 3] [--only
+    NAME …]
 
-Counts two-qubit gates, their total angle (turns), pulses (gpi and gpi2), two-qubit depth and time, for qiskit-ionq's
-default ``transpile``, its TrappedIonOptimizerPlugin with the target handed in, cirq-ionq (run by another interpreter, for
-it needs other versions) and this package at each level; once for devices with ms and once with zz. Writes a table to the
-screen, and table, JSON and, where matplotlib is installed, a plot to ``--out``. Barriers are removed for all;
-a circuit that measures nothing is measured whole.
+Counts two-qubit gates, their total angle (turns), pulses (gpi and gpi2), two-qubit depth and time, for
+qiskit-ionq's default ``transpile``, its TrappedIonOptimizerPlugin with the target handed in, cirq-ionq (run
+by another interpreter, for it needs other versions) and this package at each level; once for devices with ms
+and once with zz. Writes a table to the screen, and table, JSON and, where matplotlib is installed, a plot to
+``--out``. Barriers are removed for all; a circuit that measures nothing is measured whole.
 """
 
 from __future__ import annotations

@@ -69,7 +69,8 @@ def test_compiling_a_compiled_circuit_changes_nothing_that_counts(lab, family, s
 
 @pytest.mark.parametrize("level", [1, 2])
 def test_a_wide_clifford_circuit_keeps_its_stabilizers(level, family, lab):
-    """34 qubits: too wide for state vectors, so measured Paulis are followed back through Clifford tableaus."""
+    """34 qubits: too wide for state vectors, so measured Paulis are followed back through Clifford
+    tableaus."""
     width = 34
     circuit = lab.random_circuit(["h", "s", "cx", "cz", "swap"], width, 150, 5)
     target = build_target(36, gateset="native", family=family)

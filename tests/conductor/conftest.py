@@ -33,6 +33,7 @@ class VirtualTime:
     def __init__(self, round_trip: float) -> None:
         self.now = 0.0
         self.round_trip = round_trip
+        self.delays: list[float] = []
         self.under_way = 0
         self.most_under_way = 0
         self._events: list = []
@@ -41,7 +42,8 @@ class VirtualTime:
     def submit(self, work) -> None:
         self.under_way += 1
         self.most_under_way = max(self.most_under_way, self.under_way)
-        self.at(self.now + self.round_trip, lambda: self._answer(work))
+        delay = self.delays.pop(0) if self.delays else self.round_trip
+        self.at(self.now + delay, lambda: self._answer(work))
 
     def shutdown(self, wait: bool = True) -> None:
         pass

@@ -109,6 +109,16 @@ def test_retry_after_holds_everybody_back(simulation, assert_right):
     assert between == []
 
 
+def test_an_answer_that_does_not_come_does_not_hold_up_the_others(simulation, assert_right):
+    run = simulation()
+    run.time.delays = [120.0]
+    run.ionq.post_faults = [(429, 1)]
+    batch = run.send(20)
+    run.finish(batch, until=10.0)
+    assert sorted(batch.finished) == list(range(1, 20))
+    assert_right(run.finish(batch))
+
+
 def test_a_wrong_key_is_said_once_and_nothing_more_is_sent(simulation):
     run = simulation()
     run.ionq.post_faults = lambda: 401

@@ -160,7 +160,7 @@ def test_two_controls_of_a_definition():
     text = "gate pair a, b { cx a, b; h a; } qubit[4] q; ctrl(2) @ pair q[3], q[2], q[1], q[0];"
     circuit = QuantumCircuit(4)
     circuit.mcx([3, 2, 1], 0)
-    circuit.append(library.HGate().control(2), [3, 2, 1])
+    circuit.append(library.HGate().control(2, annotated=False), [3, 2, 1])
     assert Operator(unitary(text, 4)).equiv(circuit)
 
 

@@ -1,0 +1,180 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a job carries: all circuits once, in their order, packed within the service's limits."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from qiskit import QuantumCircuit
+
+from qiskit_parallel_ionq import wire
+from qiskit_parallel_ionq.encode import Readout, encode_circuit
+from qiskit_parallel_ionq.options import RunOptions
+from qiskit_parallel_ionq.parcel import Packer, token
+
+RUN = "4fQ0000000000000000000"
+
+
+def _bell(kind="qis"):
+    bell = QuantumCircuit(2, 2, name="bell")
+    bell.h(0)
+    bell.cx(0, 1)
+    bell.measure([0, 1], [0, 1])
+    return encode_circuit(bell, kind=kind)
+
+
+BELL, PROGRAM = _bell(), _bell("qasm3")
+BIG = replace(BELL, num_gates=wire.MAX_GATES_PER_JOB // 2)
+LONG = replace(BELL, fragment=BELL.fragment + b" " * (wire.MAX_BODY_BYTES // 2))
+
+
+def _parcels(circuits, *, target="simulator", shots=None, **options):
+    packer = Packer(RUN, len(circuits), target, RunOptions().update(**options), "agent/1")
+    shots = shots or [100] * len(circuits)
+    parcels = [p for k, c in enumerate(circuits) for p in packer.add(k, c, shots[k])]
+    return parcels + list(packer.flush())
+
+
+def _body(parcel):
+    return json.loads(parcel.body)
+
+
+def test_a_token_is_short_and_never_the_same_for_two_submissions():
+    tokens = [token(RUN, index, generation) for index in range(2_000) for generation in range(2)]
+    assert len(set(tokens)) == len(tokens)
+    assert token(RUN, 0) == f"1.{RUN}.0.0"
+    assert len(token(RUN, 10**9, 99)) <= 40
+
+
+@given(st.integers(0, 10**12))
+def test_the_index_can_be_read_back_from_a_token(index):
+    assert int(token(RUN, index).split(".")[2], 36) == index
+
+
+def test_one_circuit_a_job_goes_out_at_once():
+    packer = Packer(RUN, 2, "simulator", RunOptions(), "agent/1")
+    (parcel,) = packer.add(0, BELL, 100)
+    assert parcel.circuits == (0,)
+    assert not parcel.is_pack
+    assert list(packer.flush()) == []
+    body = _body(parcel)
+    assert (body["type"], body["backend"], body["shots"], body["name"]) == ("ionq.circuit.v1", "simulator", 100, "bell")
+    assert body["noise"] == {"model": "ideal"}
+
+
+def test_the_metadata_tell_whose_job_it_is_and_leave_room_for_the_users():
+    body = _body(_parcels([BELL], extra_metadata={"who": "me"}, sampler_seed=5)[0])
+    metadata = body["metadata"]
+    assert metadata["qpi"] == f"1.{RUN}.0.0"
+    assert metadata["qpi_chk"].startswith("1.")
+    assert len(metadata["qpi_chk"]) == 2 + 12
+    assert metadata["user_agent"] == "agent/1"
+    assert (metadata["who"], metadata["shots"], metadata["sampler_seed"]) == ("me", "100", "5")
+    assert all(isinstance(value, str) for value in metadata.values())
+
+
+def test_the_check_sum_tells_circuits_apart():
+    other = replace(BELL, digest="0" * 12)
+    checks = [_body(p)["metadata"]["qpi_chk"] for p in _parcels([BELL, other, BELL])]
+    assert checks[0] == checks[2] != checks[1]
+
+
+def test_packs_are_sent_when_full_and_the_rest_at_the_end():
+    parcels = _parcels([BELL] * 7, circuits_per_job=3)
+    assert [p.circuits for p in parcels] == [(0, 1, 2), (3, 4, 5), (6,)]
+    assert [p.is_pack for p in parcels] == [True, True, False]
+    assert _body(parcels[0])["type"] == "ionq.multi-circuit.v1"
+    assert len(_body(parcels[0])["input"]["circuits"]) == 3
+    assert _body(parcels[0])["name"] == "3 circuits"
+
+
+def test_circuits_that_cannot_share_a_job_do_not():
+    parcels = _parcels([BELL, PROGRAM, BELL, BELL], shots=[100, 100, 200, 100], circuits_per_job=10)
+    assert [(p.circuits, p.shots, p.encoded[0].kind) for p in parcels] == [
+        ((1,), 100, "qasm3"),
+        ((0, 3), 100, "qis"),
+        ((2,), 200, "qis"),
+    ]
+
+
+@pytest.mark.parametrize("big", [BIG, LONG], ids=["gates", "bytes"])
+def test_the_limits_of_the_service_close_a_pack(big):
+    parcels = _parcels([big, BELL, big, BELL], circuits_per_job=10)
+    assert [p.circuits for p in parcels] == [(0, 1), (2, 3)]
+    assert all(len(p.body) <= wire.MAX_BODY_BYTES for p in parcels)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from([BELL, BIG, PROGRAM]), st.sampled_from([10, 20])), max_size=12),
+    st.integers(1, 5),
+)
+def test_every_circuit_travels_exactly_once_and_in_order(circuits, per_job):
+    parcels = _parcels([c for c, _ in circuits], shots=[s for _, s in circuits], circuits_per_job=per_job)
+    assert sorted(index for p in parcels for index in p.circuits) == list(range(len(circuits)))
+    assert len({p.token for p in parcels}) == len(parcels)
+    for parcel in parcels:
+        assert list(parcel.circuits) == sorted(parcel.circuits)
+        assert len(parcel.circuits) == len(parcel.encoded) <= per_job
+        assert [circuits[index] for index in parcel.circuits] == [(c, parcel.shots) for c in parcel.encoded]
+        assert sum(c.num_gates for c in parcel.encoded) <= wire.MAX_GATES_PER_JOB
+
+
+def test_packing_thousands_takes_no_time_to_speak_of():
+    begun = time.process_time()
+    packer = Packer(RUN, 5_000, "simulator", RunOptions(circuits_per_job=5_000), "agent/1")
+    for index in range(4_999):
+        assert not list(packer.add(index, BELL, 100))
+    assert time.process_time() - begun < 0.3
+
+
+def test_programs_name_the_compiler_that_reads_registers_unless_the_user_does():
+    assert _body(_parcels([PROGRAM])[0])["settings"]["compilation"] == {"service_version": "v0.4"}
+    mine = {"compilation": {"service_version": "v0.3", "opt": 1}}
+    assert _body(_parcels([PROGRAM], job_settings=mine)[0])["settings"] == mine
+    assert "settings" not in _body(_parcels([BELL])[0])
+
+
+def test_options_reach_the_body():
+    parcel = _parcels(
+        [BELL],
+        target="qpu.forte-1",
+        name="mine",
+        session_id="s-1",
+        dry_run=True,
+        error_mitigation={"debiasing": False},
+        extra_query_params={"priority": 1},
+    )[0]
+    body = _body(parcel)
+    assert (body["name"], body["session_id"], body["dry_run"], body["priority"]) == ("mine", "s-1", True, 1)
+    assert body["settings"] == {"error_mitigation": {"debiasing": False}}
+    assert "noise" not in body
+    assert parcel.dry_run
+
+
+@pytest.mark.parametrize(
+    ("target", "options", "exact"),
+    [("simulator", {}, True), ("simulator", {"noise_model": "aria-1"}, False), ("qpu.aria-1", {}, False)],
+)
+def test_only_the_ideal_simulator_is_exact(target, options, exact):
+    (parcel,) = _parcels([BELL], target=target, **options)
+    assert parcel.is_exact is exact
+    assert parcel.kinds[0] == "probabilities"
+
+
+def test_memory_of_a_noisy_pack_is_read_circuit_by_circuit():
+    noisy = _parcels([BELL] * 2, circuits_per_job=2, memory=True, noise_model="aria-1")[0]
+    exact = _parcels([BELL] * 2, circuits_per_job=2, memory=True)[0]
+    alone = _parcels([BELL], memory=True, noise_model="aria-1")[0]
+    assert (noisy.by_child, exact.by_child, alone.by_child) == (True, False, False)
+    assert noisy.kinds[0] == "shots"
+
+
+def test_the_register_decides_how_a_program_is_read():
+    by_register = replace(PROGRAM, readout=Readout((0, 1), 2, labels=(("c", 0), ("c", 1))))
+    assert _parcels([by_register])[0].by_register
+    assert not _parcels([BELL])[0].by_register

@@ -1,0 +1,440 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One exchange against real sockets: was it sent, is the answer whole, and does the key stay with us?"""
+
+from __future__ import annotations
+
+import copy
+import gzip
+import logging
+import pickle
+import socket
+import threading
+import time
+import traceback
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from qiskit_parallel_ionq import transport as module
+from qiskit_parallel_ionq.api import Api
+from qiskit_parallel_ionq.credentials import Secret
+from qiskit_parallel_ionq.errors import CredentialsError, IonQError, TransportError
+from qiskit_parallel_ionq.transport import Reply, Transport
+
+CANARY = "c4n4ry-k3y"
+
+
+class Server(ThreadingHTTPServer):
+    """A loopback service that keeps every request and counts connections."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        self.requests: list = []
+        self.connections = 0
+        self.answer = lambda request: (200, {}, b"{}")
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/v0.4"
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
+
+    def process_request(self, request, client_address) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def _serve(self) -> None:
+        self.body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        self.server.requests.append(self)
+        status, headers, body = self.server.answer(self)
+        self.send_response(status)
+        for name, value in {"Content-Length": str(len(body)), **headers}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+        if int(headers.get("Content-Length", len(body))) > len(body):
+            self.close_connection = True
+
+    do_GET = do_POST = do_PUT = _serve
+
+    def log_message(self, *args) -> None:
+        pass
+
+
+@pytest.fixture
+def server():
+    with Server() as made:
+        yield made
+        made.shutdown()
+
+
+@contextmanager
+def raw_server(behave):
+    """A listening socket; ``behave`` is given each connection."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def accept() -> None:
+            while True:
+                try:
+                    connection, _ = listener.accept()
+                except OSError:
+                    return
+                with connection:
+                    behave(connection)
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join(5.0)
+
+
+@pytest.fixture
+def make():
+    made = []
+
+    def transport(url, **options):
+        made.append(Transport(url, lambda: Secret(CANARY), user_agent="agent/1", **options))
+        return made[-1]
+
+    yield transport
+    for one in made:
+        one.close()
+
+
+def _unused_port():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+def _close_after_request(connection):
+    connection.recv(65536)
+
+
+def _close_at_once(connection):
+    pass
+
+
+def _never_answer(connection):
+    connection.settimeout(2.0)
+    with connection:
+        while connection.recv(65536):
+            pass
+
+
+def _speak_garbage(connection):
+    connection.sendall(b"this is not TLS at all, and no HTTP either\r\n\r\n")
+    connection.recv(65536)
+
+
+def _half_a_body(connection):
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 100\r\n\r\n{\"id\": ")
+
+
+def _half_a_chunk(connection):
+    connection.recv(65536)
+    connection.sendall(b"HTTP/1.1 201 Created\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n{\"id\": ")
+
+
+def _reset(connection):
+    connection.recv(65536)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+
+
+def _failure(transport, **arguments):
+    with pytest.raises(TransportError) as caught:
+        transport.exchange("POST", "/jobs", body=b"{}", **arguments)
+    return caught.value
+
+
+# ── was it sent? ──
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_refused_connection_sends_nothing(make, scheme):
+    error = _failure(make(f"{scheme}://127.0.0.1:{_unused_port()}"))
+    assert error.sent is False
+    assert "before anything was sent" in str(error)
+    assert "ConnectionRefusedError" in str(error)
+
+
+def test_a_host_without_address_is_sent_nothing(make):
+    assert _failure(make("https://nonexistent.invalid/v0.4")).sent is False
+
+
+def test_a_host_that_cannot_be_is_sent_nothing(make):
+    assert _failure(make("https://a..b/v0.4")).sent is False
+
+
+@pytest.mark.parametrize("behave", [_speak_garbage, _close_at_once, _close_after_request])
+def test_a_tls_handshake_that_fails_sends_nothing(make, behave):
+    with raw_server(behave) as address:
+        assert _failure(make(f"https://{address}")).sent is False
+
+
+def test_a_tls_handshake_that_hangs_sends_nothing_although_it_looks_like_a_read_timeout(make, monkeypatch):
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.1)
+    with raw_server(_never_answer) as address:
+        assert _failure(make(f"https://{address}"), read_timeout=0.1).sent is False
+
+
+@pytest.mark.parametrize("behave", [_close_after_request, _reset, _half_a_body, _half_a_chunk, _speak_garbage])
+def test_what_goes_wrong_after_the_first_byte_leaves_it_open_whether_it_arrived(make, behave):
+    with raw_server(behave) as address:
+        error = _failure(make(f"http://{address}"))
+    assert error.sent is True
+    assert "after the request had left" in str(error)
+
+
+def test_an_answer_that_never_comes_ends_in_time(make):
+    begun = time.monotonic()
+    with raw_server(_never_answer) as address:
+        error = _failure(make(f"http://{address}"), read_timeout=0.1)
+        assert time.monotonic() - begun < 1.0
+    assert error.sent is True
+
+
+def test_an_answer_that_drips_for_ever_ends_in_time(make):
+    def drip(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for _ in range(200):
+            try:
+                connection.sendall(b"1\r\nx\r\n")
+            except OSError:
+                return
+            time.sleep(0.01)
+
+    with raw_server(drip) as address:
+        begun = time.monotonic()
+        error = _failure(make(f"http://{address}"), read_timeout=0.05)
+        assert time.monotonic() - begun < 1.5
+    assert error.sent is True
+    assert "took longer" in str(error)
+
+
+def test_the_flag_is_of_this_exchange_and_not_of_the_one_before(server, make):
+    first, second = make(server.url), make(f"http://127.0.0.1:{_unused_port()}")
+    first.exchange("POST", "/jobs", body=b"{}")
+    assert _failure(second).sent is False
+
+
+def test_through_a_proxy_the_flag_is_as_true(make):
+    with raw_server(_close_after_request) as proxy:
+        error = _failure(make("http://ionq.invalid", proxies={"http": f"http://{proxy}"}))
+    assert error.sent is True
+
+
+def test_a_proxy_that_is_not_there_is_sent_nothing(make):
+    proxies = {"http": f"http://127.0.0.1:{_unused_port()}"}
+    assert _failure(make("http://ionq.invalid", proxies=proxies)).sent is False
+
+
+# ── the answer ──
+
+
+def test_an_answer_is_returned_whatever_it_says(server, make):
+    server.answer = lambda request: (503, {"Retry-After": "3"}, b'{"message": "later"}')
+    reply = make(server.url).exchange("GET", "/jobs", params=[("ids", "a b"), ("ids", "c")])
+    assert (reply.status, reply.headers["retry-after"], reply.json()) == (503, "3", {"message": "later"})
+    assert server.requests[0].path == "/v0.4/jobs?ids=a+b&ids=c"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_redirects_are_not_followed(server, make, status, method):
+    server.answer = lambda request: (status, {"Location": f"{server.url}/elsewhere"}, b"")
+    assert make(server.url).exchange(method, "/jobs").status == status
+    assert [request.path for request in server.requests] == ["/v0.4/jobs"]
+
+
+@pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
+def test_nothing_below_us_tries_again(server, make, status):
+    server.answer = lambda request: (status, {"Retry-After": "0"}, b"")
+    make(server.url).exchange("POST", "/jobs", body=b"{}")
+    assert len(server.requests) == 1
+
+
+def test_nothing_below_us_tries_again_after_a_lost_answer(make):
+    asked = []
+    with raw_server(lambda connection: asked.append(connection.recv(65536))) as address:
+        _failure(make(f"http://{address}"))
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
+def test_an_answer_too_large_is_not_read_to_its_end(server, make, monkeypatch, headers):
+    monkeypatch.setattr(module, "LARGEST_ANSWER", 100_000)
+    body = b"0" * 1_000_000
+    server.answer = lambda request: (200, headers, gzip.compress(body) if headers else body)
+    with pytest.raises(TransportError, match="exceeds 100,000 bytes") as caught:
+        make(server.url).exchange("GET", "/jobs")
+    assert caught.value.sent
+
+
+def test_a_truncated_answer_is_none(make):
+    with raw_server(_half_a_body) as address, pytest.raises(TransportError) as caught:
+        make(f"http://{address}").exchange("GET", "/jobs")
+    assert caught.value.sent
+
+
+@pytest.mark.parametrize(
+    "body", [b"NaN", b'{"a": Infinity}', b"[-Infinity]", b"[" * 200_000, b"{", b"", b"\xff", b"1" * 5_000]
+)
+def test_what_is_not_json_is_a_value_error(body):
+    with pytest.raises(ValueError):
+        Reply(200, {}, body).json()
+
+
+# ── connections ──
+
+
+def test_many_requests_are_one_connection(server, make):
+    transport = make(server.url)
+    for _ in range(20):
+        transport.exchange("GET", "/jobs")
+        transport.exchange("POST", "/jobs", body=b"{}")
+    assert len(server.requests) == 40
+    assert server.connections == 1
+
+
+def test_eight_threads_are_at_most_eight_connections(server, make):
+    transport = make(server.url)
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: transport.exchange("GET", "/jobs"), range(80)))
+    assert len(server.requests) == 80
+    assert server.connections <= 8
+
+
+def test_a_refusal_does_not_cost_the_connection(server, make):
+    server.answer = lambda request: (429, {}, b"slow down")
+    transport = make(server.url)
+    for _ in range(5):
+        transport.exchange("POST", "/jobs", body=b"{}")
+    assert server.connections == 1
+
+
+def test_a_connection_that_idled_too_long_is_not_trusted_with_a_submission(server, make, monkeypatch):
+    transport = make(server.url)
+    transport.exchange("GET", "/jobs")
+    monkeypatch.setattr(module, "STALE_AFTER", 0.0)
+    transport.exchange("GET", "/jobs")
+    assert server.connections == 1
+    transport.exchange("POST", "/jobs", body=b"{}")
+    assert server.connections == 2
+
+
+# ── the key ──
+
+
+def test_the_key_is_sent_only_where_it_is_asked_for(server, make):
+    transport = make(server.url)
+    transport.exchange("GET", "/jobs")
+    transport.exchange("GET", "/backends", with_key=False)
+    with_key, without = (request.headers for request in server.requests)
+    assert with_key["Authorization"] == f"apiKey {CANARY}"
+    assert CANARY not in str(without)
+
+
+def test_requests_say_who_we_are_and_carry_the_users_headers(server, make):
+    make(server.url, headers={"X-Team": "ions"}).exchange("POST", "/jobs", body=b'{"a": 1}')
+    (request,) = server.requests
+    assert (request.headers["User-Agent"], request.headers["X-Team"]) == ("agent/1", "ions")
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.body == b'{"a": 1}'
+
+
+@pytest.mark.parametrize("name", ["Authorization", "authorization", "HOST", "Cookie"])
+def test_headers_that_are_not_the_users_are_refused(make, name):
+    with pytest.raises(CredentialsError, match=name):
+        make("https://api.ionq.test", headers={name: "x"})
+
+
+def test_netrc_and_the_proxies_of_the_environment_are_not_used(server, make, tmp_path, monkeypatch):
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login mallory password stolen\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{_unused_port()}")
+        monkeypatch.setenv(name.upper(), f"http://127.0.0.1:{_unused_port()}")
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    make(server.url).exchange("GET", "/jobs")
+    assert server.requests[0].headers["Authorization"] == f"apiKey {CANARY}"
+
+
+def test_cookies_are_not_kept(server, make):
+    server.answer = lambda request: (200, {"Set-Cookie": "who=you; Path=/"}, b"{}")
+    transport = make(server.url)
+    transport.exchange("GET", "/jobs")
+    transport.exchange("GET", "/jobs")
+    assert server.requests[1].headers["Cookie"] is None
+
+
+def _seen_in(error):
+    """Return all that a program, a log or another process may get to see of an error."""
+    seen = ["".join(traceback.format_exception(error)), str(error), repr(error), repr(vars(error)), repr(error.args)]
+    links = [error]
+    while (deeper := links[-1].__context__ or links[-1].__cause__) is not None:
+        links.append(deeper)
+        seen.append(repr(vars(deeper)))
+        seen.append(str(getattr(getattr(deeper, "request", None), "headers", "")))
+    return "\n".join(seen) + repr(pickle.dumps(error)) + repr(pickle.loads(pickle.dumps(error)))
+
+
+@pytest.mark.parametrize(
+    "behave",
+    [_close_after_request, _close_at_once, _reset, _half_a_body, _half_a_chunk, _speak_garbage, None],
+    ids=lambda b: getattr(b, "__name__", "refused"),
+)
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_the_key_is_in_nothing_that_is_raised_or_logged(make, caplog, behave, scheme):
+    caplog.set_level(logging.DEBUG)
+    with raw_server(behave or _close_at_once) as address:
+        transport = make(f"{scheme}://{address if behave else f'127.0.0.1:{_unused_port()}'}")
+        api = Api(transport)
+        for call in (lambda: api.create_job(b"{}"), lambda: api.job("j1"), lambda: api.cancel_jobs(["j1"])):
+            with pytest.raises(IonQError) as caught:
+                call()
+            assert CANARY not in _seen_in(caught.value)
+    assert CANARY not in caplog.text
+    assert CANARY not in repr(vars(transport))
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 401, 429, 500])
+def test_the_key_is_in_no_refusal_either(server, make, caplog, status):
+    caplog.set_level(logging.DEBUG)
+    server.answer = lambda request: (status, {"Location": "https://evil.test/"}, b"not json")
+    with pytest.raises(IonQError) as caught:
+        Api(make(server.url)).job("j1")
+    assert CANARY not in _seen_in(caught.value)
+    assert CANARY not in caplog.text
+
+
+def test_a_failure_carries_no_foreign_error_along(make):
+    error = _failure(make(f"http://127.0.0.1:{_unused_port()}"))
+    assert error.__cause__ is None
+    assert error.__context__ is None
+
+
+def test_a_transport_is_not_carried_away(make):
+    for carry in (pickle.dumps, copy.deepcopy):
+        with pytest.raises((TypeError, AttributeError, pickle.PicklingError)):
+            carry(make("https://api.ionq.test"))
+
+
+def test_where_there_is_no_key_nothing_is_sent(server):
+    def no_key():
+        raise CredentialsError("there is no API key")
+
+    with pytest.raises(CredentialsError):
+        Transport(server.url, no_key, user_agent="a").exchange("GET", "/jobs")
+    assert server.requests == []

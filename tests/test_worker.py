@@ -1,0 +1,256 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker does one command's I/O and gives a true account of it; it never raises one of our errors."""
+
+from __future__ import annotations
+
+import pytest
+
+from qiskit_parallel_ionq.api import Page
+from qiskit_parallel_ionq.errors import (
+    ApiError,
+    CircuitFailedError,
+    CredentialsError,
+    TransportError,
+    api_error,
+)
+from qiskit_parallel_ionq.policy import Verdict
+from qiskit_parallel_ionq.sources import Source
+from qiskit_parallel_ionq.transport import Reply
+from qiskit_parallel_ionq.wire import JobRecord, JobState
+from qiskit_parallel_ionq.worker import MAX_PAGES, Worker
+
+A, B = Source("probabilities", "/a"), Source("shots", "/b")
+
+
+class ScriptedApi:
+    """Answers each call by the next item of its script: a value, an exception, or a function of the arguments."""
+
+    def __init__(self, *script) -> None:
+        self.script = list(script)
+        self.calls = []
+
+    def __getattr__(self, name):
+        def call(*args, **kwargs):
+            self.calls.append((name, args, kwargs))
+            answer = self.script.pop(0)
+            answer = answer(*args, **kwargs) if callable(answer) else answer
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+        return call
+
+
+def _worker(*script):
+    api = ScriptedApi(*script)
+    return Worker(api, now=lambda: 42.0), api
+
+
+def _error(status, retry_after=None):
+    error = api_error(status, method="GET", path="/x")
+    error.retry_after = retry_after
+    return error
+
+
+def _row(job_id, token=None, parent=None):
+    return JobRecord(job_id, JobState.READY, metadata={"qpi": token} if token else None, parent_id=parent)
+
+
+# ── submitting ──
+
+
+@pytest.mark.parametrize(
+    ("answer", "verdict", "is_passing", "is_congestion"),
+    [
+        (Reply(201, {}, b'{"id": "j1"}'), Verdict.ACCEPTED, False, False),
+        (Reply(200, {}, b'{"id": "j1"}'), Verdict.ACCEPTED, False, False),
+        (Reply(201, {}, b"{}"), Verdict.UNKNOWN, True, False),
+        (Reply(201, {}, b"not json"), Verdict.UNKNOWN, True, False),
+        (Reply(302, {}, b""), Verdict.UNKNOWN, True, False),
+        (Reply(400, {}, b""), Verdict.REFUSED, False, False),
+        (Reply(401, {}, b""), Verdict.STOP, False, False),
+        (Reply(403, {}, b""), Verdict.STOP, False, False),
+        (Reply(409, {}, b""), Verdict.UNKNOWN, True, False),
+        (Reply(429, {}, b""), Verdict.PUSHED_BACK, True, True),
+        (Reply(500, {}, b'{"id": "j1"}'), Verdict.UNKNOWN, True, True),
+        (Reply(503, {}, b""), Verdict.UNKNOWN, True, True),
+        (TransportError("reset", sent=True), Verdict.UNKNOWN, True, True),
+        (TransportError("refused", sent=False), Verdict.NOT_SENT, True, True),
+        (CredentialsError("no key"), Verdict.STOP, False, False),
+    ],
+    ids=lambda v: str(getattr(v, "status", v))[:20],
+)
+def test_a_submission_is_judged_by_what_its_answer_proves(answer, verdict, is_passing, is_congestion):
+    worker, _ = _worker(answer)
+    report = worker.submit(b"{}")
+    assert (report.verdict, report.is_passing, report.is_congestion) == (verdict, is_passing, is_congestion)
+    assert report.sent_at == 42.0
+    if verdict is Verdict.ACCEPTED:
+        assert (report.value, report.error) == ("j1", None)
+    else:
+        assert report.value is None
+        assert report.error is not None
+
+
+def test_the_pause_that_the_service_asks_for_is_passed_on():
+    worker, _ = _worker(Reply(429, {"Retry-After": "7"}, b""), _error(503, "9"), _error(503))
+    assert worker.submit(b"{}").pause == 7.0
+    assert worker.look_at("j1").pause == 9.0
+    assert worker.look_at("j1").pause is None
+
+
+# ── reading ──
+
+
+@pytest.mark.parametrize(
+    ("error", "is_passing", "is_congestion"),
+    [
+        (_error(404), False, False),
+        (_error(401), False, False),
+        (_error(408), True, False),
+        (_error(409), True, False),
+        (_error(429), True, True),
+        (_error(500), True, True),
+        (TransportError("reset", sent=True), True, True),
+        (TransportError("refused", sent=False), True, True),
+        (CredentialsError("no key"), False, False),
+    ],
+    ids=lambda v: str(getattr(v, "status", v))[:20],
+)
+@pytest.mark.parametrize(
+    "command",
+    [
+        lambda w: w.look(["j1"]),
+        lambda w: w.look_at("j1"),
+        lambda w: w.fetch((A,)),
+        lambda w: w.fetch_child("c1", ("shots",)),
+        lambda w: w.list_tokens(),
+        lambda w: w.cancel([]),
+    ],
+)
+def test_a_read_that_fails_is_accounted_for(command, error, is_passing, is_congestion):
+    worker, _ = _worker(error)
+    report = command(worker)
+    if report.error is None:  # a cancellation of nothing, one by one, has nothing to fail at
+        assert error.status == 404
+        return
+    assert report.error is error
+    assert (report.value, report.is_passing, report.is_congestion) == (None, is_passing, is_congestion)
+    assert report.sent_at == 42.0
+
+
+def test_one_request_looks_at_many_jobs():
+    worker, api = _worker(Page((_row("a"), _row("b")), "more"))
+    assert set(worker.look(["a", "b", "c"]).value) == {"a", "b"}
+    assert api.calls == [("jobs", (), {"ids": ["a", "b", "c"], "limit": 3})]
+
+
+def test_a_job_is_looked_at_alone():
+    worker, _ = _worker(_row("a"))
+    assert worker.look_at("a").value == {"a": _row("a")}
+
+
+# ── fetching ──
+
+
+def test_the_first_place_that_has_the_result_gives_it():
+    worker, api = _worker(_error(404), {"0": 1.0})
+    raw = worker.fetch((A, B)).value
+    assert (raw.kind, raw.body) == ("shots", {"0": 1.0})
+    assert [args for _, args, _ in api.calls] == [("/a",), ("/b",)]
+
+
+def test_a_place_that_is_only_busy_is_not_passed_by():
+    worker, api = _worker(_error(503))
+    assert worker.fetch((A, B)).is_passing
+    assert len(api.calls) == 1
+
+
+def test_where_no_place_has_it_the_last_refusal_is_told():
+    worker, _ = _worker(_error(404), _error(410))
+    report = worker.fetch((A, B))
+    assert isinstance(report.error, ApiError)
+    assert report.error.status == 410
+
+
+def test_a_circuit_of_a_pack_is_fetched_by_its_own_id():
+    record = JobRecord("c1", JobState.COMPLETED, results={"shots": {"url": "/x"}})
+    worker, api = _worker(record, ["0"])
+    assert worker.fetch_child("c1", ("shots", "histogram")).value.body == ["0"]
+    assert api.calls[-1][1] == ("/jobs/c1/results/shots",)
+
+
+@pytest.mark.parametrize("state", [s for s in JobState if s is not JobState.COMPLETED])
+def test_a_circuit_of_a_pack_without_a_result_says_why(state):
+    worker, api = _worker(JobRecord("c1", state, failure_code="Code", failure_message="because"))
+    report = worker.fetch_child("c1", ("shots",))
+    assert isinstance(report.error, CircuitFailedError)
+    assert report.error.job_id == "c1"
+    assert ("because" if state is JobState.FAILED else state.value) in str(report.error)
+    assert len(api.calls) == 1
+
+
+# ── listing ──
+
+
+def test_a_listing_reads_every_page_and_keeps_what_bears_a_token():
+    pages = [
+        Page((_row("a", "t1"), _row("b")), "2"),
+        Page((_row("c", "t2"), _row("d", "t1"), _row("e", "t3", parent="c")), None),
+    ]
+    worker, api = _worker(*pages)
+    listing = worker.list_tokens().value
+    assert listing.is_complete
+    assert listing.begun_at == 42.0
+    assert {token: record.id for token, record in listing.records.items()} == {"t1": "a", "t2": "c"}
+    assert [kwargs["cursor"] for _, _, kwargs in api.calls] == [None, "2"]
+
+
+def test_a_cursor_that_comes_twice_ends_the_listing_incomplete():
+    worker, api = _worker(Page((_row("a", "t1"),), "2"), Page((_row("b", "t2"),), "2"))
+    listing = worker.list_tokens().value
+    assert not listing.is_complete
+    assert set(listing.records) == {"t1", "t2"}
+    assert len(api.calls) == 2
+
+
+def test_an_endless_listing_ends_incomplete():
+    worker, api = _worker(*(Page((), str(k)) for k in range(MAX_PAGES + 5)))
+    assert not worker.list_tokens().value.is_complete
+    assert len(api.calls) == MAX_PAGES
+
+
+def test_a_listing_that_breaks_off_proves_nothing():
+    worker, _ = _worker(Page((_row("a", "t1"),), "2"), _error(503))
+    report = worker.list_tokens()
+    assert report.value is None
+    assert report.is_passing
+
+
+# ── cancelling ──
+
+
+def test_many_jobs_are_cancelled_by_one_request():
+    worker, api = _worker(None)
+    assert worker.cancel(["a", "b"]).value is True
+    assert [name for name, *_ in api.calls] == ["cancel_jobs"]
+
+
+@pytest.mark.parametrize("status", [404, 405])
+def test_where_the_service_cancels_only_singly_so_do_we(status):
+    worker, api = _worker(_error(status), None, None)
+    assert worker.cancel(["a", "b"]).value is True
+    assert [(name, args) for name, args, _ in api.calls[1:]] == [("cancel_job", ("a",)), ("cancel_job", ("b",))]
+
+
+def test_a_job_that_cannot_be_cancelled_does_not_keep_the_others_alive():
+    worker, api = _worker(_error(405), _error(404), None, _error(409), None)
+    report = worker.cancel(["a", "b", "c", "d"])
+    assert [args for name, args, _ in api.calls[1:]] == [("a",), ("b",), ("c",), ("d",)]
+    assert report.error.status == 404
+
+
+def test_a_dead_service_is_not_asked_for_each_job():
+    worker, api = _worker(_error(405), _error(503))
+    assert worker.cancel(["a", "b", "c"]).is_congestion
+    assert len(api.calls) == 2

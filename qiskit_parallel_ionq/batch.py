@@ -95,7 +95,7 @@ class Batch:
         if index in self.outcomes:
             return Phase.DONE
         number = self.parcel_of.get(index)
-        return Phase.WAITING if number is None else self.submissions[number].phase
+        return Phase.WAITING if number is None else self.submissions[number].shown_phase
 
     def phases(self) -> list[Phase]:
         """Return where each circuit stands, in input order."""

@@ -37,7 +37,8 @@ class Secret:
         key = value.strip() if isinstance(value, str) else ""
         if not key or not key.isascii() or not key.isprintable() or " " in key:
             raise CredentialsError(
-                "the API key must be text without blanks, line breaks or letters beyond ASCII; nothing was sent"
+                "the API key must be text without blanks, line breaks or letters beyond ASCII. "
+                "Nothing was sent."
             )
         self._value = key
 

@@ -78,10 +78,20 @@ class Submission:
     ended_at: float | None = None
     job_id: str | None = None
     record: JobRecord | None = None
-    is_bet: bool = False
-    """Whether the result is being asked for before the job was seen to be complete."""
+    bet_from: Phase | None = None
+    """Where it stood when its result was asked for without the job having been seen complete."""
     cancel_asked: bool = False
     error: Exception | None = None
+
+    @property
+    def is_bet(self) -> bool:
+        """Whether the result is being asked for unseen."""
+        return self.bet_from is not None
+
+    @property
+    def shown_phase(self) -> Phase:
+        """Where it stands as far as is known: a bet may be lost, and shows only once it is won."""
+        return self.bet_from or self.phase
 
 
 @dataclass(frozen=True, slots=True)
@@ -277,10 +287,10 @@ def _seen(s: Submission, e: Seen) -> tuple[Submission, tuple[Command, ...]]:
     seen = replace(s, record=e.record, seen_at=e.at)
     match e.record.state:
         case JobState.COMPLETED:
-            return replace(seen, phase=Phase.FETCHING, is_bet=False), (Command.FETCH,)
+            return replace(seen, phase=Phase.FETCHING), (Command.FETCH,)
         case JobState.FAILED if e.record.child_ids:
             # Some circuits of a pack may have results although the pack failed.
-            return replace(seen, phase=Phase.FETCHING, is_bet=False), (Command.FETCH,)
+            return replace(seen, phase=Phase.FETCHING), (Command.FETCH,)
         case JobState.FAILED:
             return replace(seen, phase=Phase.FAILED, error=failure_of(e.record), ended_at=e.at), ()
         case JobState.CANCELED:
@@ -291,20 +301,20 @@ def _seen(s: Submission, e: Seen) -> tuple[Submission, tuple[Command, ...]]:
 
 
 def _bet_placed(s: Submission, _: BetPlaced) -> tuple[Submission, tuple[Command, ...]]:
-    return replace(s, phase=Phase.FETCHING, is_bet=True), (Command.FETCH,)
+    return replace(s, phase=Phase.FETCHING, bet_from=s.phase), (Command.FETCH,)
 
 
 def _bet_lost(s: Submission, _: BetLost) -> tuple[Submission, tuple[Command, ...]]:
-    back = replace(s, phase=Phase.QUEUED, is_bet=False)
+    back = replace(s, phase=s.shown_phase, bet_from=None)
     return back, (Command.LOOK_AND_CANCEL if s.cancel_asked else Command.WATCH,)
 
 
 def _fetched(s: Submission, e: Fetched) -> tuple[Submission, tuple[Command, ...]]:
-    return replace(s, phase=Phase.DONE, ended_at=e.at), ()
+    return replace(s, phase=Phase.DONE, bet_from=None, ended_at=e.at), ()
 
 
 def _fetch_failed(s: Submission, e: FetchFailed | Vanished) -> tuple[Submission, tuple[Command, ...]]:
-    return replace(s, phase=Phase.FAILED, error=e.error, ended_at=e.at), ()
+    return replace(s, phase=Phase.FAILED, bet_from=None, error=e.error, ended_at=e.at), ()
 
 
 def _cancelled(s: Submission) -> tuple[Submission, tuple[Command, ...]]:

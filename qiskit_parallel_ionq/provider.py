@@ -29,7 +29,7 @@ from .credentials import (
     Secret,
     checked_url,
 )
-from .errors import ApiError, CredentialsError, JobError, TargetError, TransportError
+from .errors import ApiError, CredentialsError, IonQError, JobError, TargetError, TransportError
 from .job import ParallelIonQJob
 from .policy import Backoff, is_passing, retry_after
 from .target import Gateset
@@ -104,7 +104,10 @@ class ParallelIonQProvider:
         return provider
 
     def __repr__(self) -> str:
-        return f"<ParallelIonQProvider {self.url}>"
+        try:
+            return f"<ParallelIonQProvider {self.url}>"
+        except CredentialsError:
+            return "<ParallelIonQProvider, with a URL that is refused>"
 
     def __enter__(self) -> Self:
         return self
@@ -236,6 +239,7 @@ class ParallelIonQProvider:
     def conductor(self) -> Conductor:
         """Return the one conductor of this provider; its threads start with the first run."""
         with self._lock:
+            self._require_open()
             if self._conductor is None:
                 self._conductor = Conductor(Worker(self._made_api(), time.monotonic))
                 self._closers.insert(0, self._conductor.close)
@@ -243,6 +247,7 @@ class ParallelIonQProvider:
 
     def _made_api(self) -> Api:
         with self._lock:
+            self._require_open()
             if self._api is None:
                 transport = Transport(
                     self.url,
@@ -254,6 +259,10 @@ class ParallelIonQProvider:
                 self._closers.insert(0, transport.close)
                 self._api = Api(transport)
             return self._api
+
+    def _require_open(self) -> None:
+        if not self._finalizer.alive:
+            raise IonQError("this provider is closed; make a new one")
 
     def _key(self) -> Secret:
         if self._token is None:

@@ -32,7 +32,7 @@ from qiskit.circuit import (
 from qiskit.circuit import library as gates
 from qiskit.transpiler import InstructionProperties, Target
 
-from qiskit_parallel_ionq.gates import Family, GPI2Gate, GPIGate, MSGate, ZZGate
+from qiskit_parallel_ionq.gates import NATIVE_NAMES, Family, GPI2Gate, GPIGate, MSGate, ZZGate
 
 Gateset = Literal["native", "qis"]
 
@@ -127,6 +127,23 @@ def build_target(
     for name, kind in _CONTROL_FLOW.items():
         target.add_instruction(kind, name=name)
     return target
+
+
+def without_native_gates(target: Target) -> Target:
+    """Return the part of a native target that Qiskit's translation may use.
+
+    qiskit-ionq teaches Qiskit's global equivalence library to translate into native gates as soon as one of
+    its backends exists; with this target it cannot.
+    """
+    rest = Target(description=target.description, num_qubits=target.num_qubits)
+    for name in target.operation_names:
+        operation = target.operation_from_name(name)
+        if isinstance(operation, type):
+            rest.add_instruction(operation, name=name)
+        elif name not in NATIVE_NAMES:
+            everywhere = target.qargs_for_operation_name(name) is None
+            rest.add_instruction(operation, None if everywhere else dict(target[name]))
+    return rest
 
 
 def _restricting(

@@ -23,7 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
 from .credentials import Secret
-from .errors import CredentialsError, TransportError
+from .errors import CredentialsError, OptionError, TransportError
 from .options import MAX_WORKERS_LIMIT
 
 CONNECT_TIMEOUT = 10.0
@@ -44,9 +44,15 @@ class _Watched:
     sock: Any
     idle_since: float = 0.0
 
+    def connect(self) -> None:
+        try:
+            super().connect()  # type: ignore[misc]
+        finally:
+            _exchange.sent = False  # what was said to a proxy on the way is not the request
+
     def send(self, data: Any) -> None:
         if self.sock is None:
-            self.connect()  # type: ignore[attr-defined]
+            self.connect()
         _exchange.sent = True
         super().send(data)  # type: ignore[misc]
 
@@ -82,10 +88,18 @@ class _SecurePool(_WatchedPool, HTTPSConnectionPool):
     ConnectionCls = _SecureConnection
 
 
+_POOLS = {"http": _Pool, "https": _SecurePool}
+
+
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, *args: Any, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(*args, **kwargs)
+        manager.pool_classes_by_scheme = _POOLS
+        return manager
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +151,11 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
-        for name in headers or {}:
+        for name, value in (headers or {}).items():
             if name.lower() in ("authorization", "host", "cookie"):
                 raise CredentialsError(f"the header {name!r} is not a custom one; pass the key as token")
+            if not (_is_plain(name) and _is_plain(value)):
+                raise OptionError(f"the custom header {name!r} must be printable ASCII text, name and value")
         self.url = url
         self._key = key
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", **(headers or {})}
@@ -173,6 +189,7 @@ class Transport:
         if body is not None:
             headers["Content-Type"] = "application/json"
         _exchange.sent, _exchange.fresh = False, method == "POST"
+        failure = ""
         try:
             with self._session.request(
                 method,
@@ -186,14 +203,19 @@ class Transport:
             ) as response:
                 return Reply(response.status_code, response.headers, _read(response, read_timeout))
         except (requests.RequestException, HTTPError, OSError) as error:
-            # The cause is not chained: requests' exceptions hold the request, and so the key.
-            sent = bool(_exchange.sent)
-            fate = "after the request had left" if sent else "before anything was sent"
-            raise TransportError(f"{method} {path} failed {fate}: {_cause(error)}", sent=sent) from None
+            failure = _cause(error)
+        # Raised out here, so that it is not chained: requests' exceptions hold the request, and so the key.
+        sent = bool(_exchange.sent)
+        fate = "after the request had left" if sent else "before anything was sent"
+        raise TransportError(f"{method} {path} failed {fate}: {failure}", sent=sent)
 
     def close(self) -> None:
         """Close all idle connections."""
         self._session.close()
+
+
+def _is_plain(text: object) -> bool:
+    return isinstance(text, str) and text.isascii() and text.isprintable()
 
 
 def _read(response: requests.Response, read_timeout: float) -> bytes:

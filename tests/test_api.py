@@ -21,7 +21,6 @@ from qiskit_parallel_ionq.errors import (
     TransportError,
 )
 from qiskit_parallel_ionq.transport import SUBMIT_TIMEOUT, Reply, Transport
-from qiskit_parallel_ionq.wire import JobState
 
 URL = "https://api.ionq.test/v0.4"
 JOB = {"id": "j1", "status": "ready"}
@@ -108,13 +107,19 @@ def test_rows_that_cannot_be_ours_are_passed_over():
 
 @pytest.mark.parametrize("wrapped", [True, False])
 def test_the_catalogue_comes_bare_or_wrapped_and_bad_entries_are_passed_over(wrapped):
-    rows = [{"backend": "simulator", "qubits": 29}, {"backend": "broken"}, None, {"backend": "qpu.x", "qubits": 4}]
+    rows = [
+        {"backend": "simulator", "qubits": 29},
+        {"backend": "broken"},
+        None,
+        {"backend": "qpu.x", "qubits": 4},
+    ]
     entries = _answers(json.dumps({"backends": rows} if wrapped else rows).encode()).backends()
     assert [entry.name for entry in entries] == ["simulator", "qpu.x"]
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(400, ApiError), (401, AuthenticationError), (404, NotFoundError), (429, RateLimitError),
+    ("status", "kind"),
+    [(400, ApiError), (401, AuthenticationError), (404, NotFoundError), (429, RateLimitError),
                          (301, ApiError), (302, ApiError), (503, ApiError)],
 )  # fmt: skip
 def test_what_is_not_2xx_raises_with_the_facts(service, status, kind):
@@ -147,8 +152,8 @@ def test_cancelling_raises_too(service):
 
 @pytest.mark.parametrize(
     "body",
-    [b"", b"<html>", b"{", b"\xff\xfe", b'{"id": NaN}', b'{"id": Infinity}', b"[" * 200_000, b"null", b"7", b"[]", b"{}",
-     b'"jobs"', b'{"jobs": 7}', b'{"jobs": null}', b"1" * 5_000],
+    [b"", b"<html>", b"{", b"\xff\xfe", b'{"id": NaN}', b'{"id": Infinity}', b"[" * 200_000, b"null", b"7",
+     b"[]", b"{}", b'"jobs"', b'{"jobs": 7}', b'{"jobs": null}', b"1" * 5_000],
     ids=lambda b: repr(b[:12]),
 )  # fmt: skip
 def test_an_answer_that_makes_no_sense_is_a_transport_error(body):
@@ -161,9 +166,13 @@ def test_an_answer_that_makes_no_sense_is_a_transport_error(body):
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3)
-    | st.dictionaries(
-        st.sampled_from(["id", "status", "jobs", "next", "backends", "failure", "child_job_ids"]), inner, max_size=4
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(["id", "status", "jobs", "next", "backends", "failure", "child_job_ids"]),
+            inner,
+            max_size=4,
+        )
     ),
     max_leaves=10,
 )

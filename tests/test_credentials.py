@@ -33,7 +33,9 @@ def test_a_secret_reveals_itself_to_who_asks():
     assert not hasattr(Secret(CANARY), "__dict__")
 
 
-@pytest.mark.parametrize("value", ["", "  ", f"{CANARY}\nX: y", f"{CANARY} x", f"{CANARY}é", f"{CANARY}\0", None, 7])
+@pytest.mark.parametrize(
+    "value", ["", "  ", f"{CANARY}\nX: y", f"{CANARY} x", f"{CANARY}é", f"{CANARY}\0", None, 7]
+)
 def test_a_key_that_no_header_can_hold_is_refused_without_being_quoted(value):
     with pytest.raises(CredentialsError) as caught:
         Secret(value)
@@ -109,7 +111,9 @@ def test_names_go_in_their_order():
     names = {"IONQ_API_TOKEN": "third", "QISKIT_IONQ_API_TOKEN": "second", "IONQ_API_KEY": "first"}
     for expected in ("first", "second", "third"):
         assert _environment(names).get(TOKEN_VARIABLES) == expected
-        del names[{"first": "IONQ_API_KEY", "second": "QISKIT_IONQ_API_TOKEN"}.get(expected, "IONQ_API_TOKEN")]
+        del names[
+            {"first": "IONQ_API_KEY", "second": "QISKIT_IONQ_API_TOKEN"}.get(expected, "IONQ_API_TOKEN")
+        ]
     assert _environment(names).get(TOKEN_VARIABLES) is None
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What we raise: one tree, facts as attributes, a next step in the words, and safe to send to another process."""
+"""What we raise: one tree, facts as attributes, a next step in the words, fit to go to another process."""
 
 from __future__ import annotations
 

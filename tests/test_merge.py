@@ -107,7 +107,9 @@ def test_the_status_of_the_whole_never_goes_back_and_is_never_final_early(data):
 
 
 def _outcome(**changes):
-    return Outcome(**{"shots": 4, "counts": {"0x0": 1, "0x3": 3}, "memory": None, "probabilities": None, **changes})
+    return Outcome(
+        **{"shots": 4, "counts": {"0x0": 1, "0x3": 3}, "memory": None, "probabilities": None, **changes}
+    )
 
 
 def test_an_entry_holds_what_there_is():
@@ -117,7 +119,9 @@ def test_an_entry_holds_what_there_is():
     assert bare.data.to_dict() == {"counts": {"0x0": 1, "0x3": 3}}
     assert (bare.shots, bare.seed, bare.header["ionq_job_id"], bare.header["name"]) == (4, 7, "j1", "bell")
     memory = ["0x3", "0x3", "0x0", "0x3"]
-    full = experiment(HEADER, shots=4, outcome=_outcome(memory=memory, probabilities={"0x0": 0.25, "0x3": 0.75}))
+    full = experiment(
+        HEADER, shots=4, outcome=_outcome(memory=memory, probabilities={"0x0": 0.25, "0x3": 0.75})
+    )
     assert full.data.memory == memory
     assert full.data.probabilities == {"0x0": 0.25, "0x3": 0.75}
 
@@ -137,7 +141,9 @@ def test_the_header_of_the_circuit_is_left_as_it_is():
 
 def test_results_stand_in_input_order_and_qiskit_reads_them():
     entries = [
-        experiment({**HEADER, "name": f"c{k}"}, shots=4, outcome=_outcome(counts={hex(k): 4}, memory=[hex(k)] * 4))
+        experiment(
+            {**HEADER, "name": f"c{k}"}, shots=4, outcome=_outcome(counts={hex(k): 4}, memory=[hex(k)] * 4)
+        )
         for k in range(4)
     ]
     result = merge(entries, backend_name="ionq_parallel", backend_version="1", job_id="run")

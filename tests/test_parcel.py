@@ -63,7 +63,12 @@ def test_one_circuit_a_job_goes_out_at_once():
     assert not parcel.is_pack
     assert list(packer.flush()) == []
     body = _body(parcel)
-    assert (body["type"], body["backend"], body["shots"], body["name"]) == ("ionq.circuit.v1", "simulator", 100, "bell")
+    assert (body["type"], body["backend"], body["shots"], body["name"]) == (
+        "ionq.circuit.v1",
+        "simulator",
+        100,
+        "bell",
+    )
     assert body["noise"] == {"model": "ideal"}
 
 

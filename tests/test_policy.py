@@ -39,12 +39,18 @@ def test_only_what_is_proven_harmless_may_be_sent_again(sent, has_id):
     assert verdict_on_submission(None, sent=sent, has_id=has_id) is lost
     for status in range(100, 600):
         expected = Verdict.ACCEPTED if has_id and 200 <= status < 300 else Verdict.UNKNOWN
-        for statuses, verdict in ((REFUSED, Verdict.REFUSED), (STOP, Verdict.STOP), ({429}, Verdict.PUSHED_BACK)):
+        for statuses, verdict in (
+            (REFUSED, Verdict.REFUSED),
+            (STOP, Verdict.STOP),
+            ({429}, Verdict.PUSHED_BACK),
+        ):
             expected = verdict if status in statuses else expected
         assert verdict_on_submission(status, sent=sent, has_id=has_id) is expected, status
 
 
-@pytest.mark.parametrize("status", [408, 409, 425, 500, 502, 503, 504, 520, 524, 530, 301, 302, 307, 201, 202])
+@pytest.mark.parametrize(
+    "status", [408, 409, 425, 500, 502, 503, 504, 520, 524, 530, 301, 302, 307, 201, 202]
+)
 def test_an_answer_that_may_hide_a_job_is_unknown(status):
     assert verdict_on_submission(status, sent=True) is Verdict.UNKNOWN
 
@@ -160,9 +166,8 @@ def test_the_gate_never_closes_for_ever(ceiling, steps):
 
 @given(st.integers(1, 64), STEPS)
 def test_answers_open_the_gate_wide_again(ceiling, steps):
-    gate = Gate.open(ceiling)
-    for _, gate in _walk(gate, steps):  # noqa: B020 - only the last one matters
-        pass
+    gates = [Gate.open(ceiling), *(gate for _, gate in _walk(Gate.open(ceiling), steps))]
+    gate = gates[-1]
     for _ in range(ceiling * ceiling + 1):
         gate = gate.succeeded(under_way=ceiling)
     assert gate.width == ceiling

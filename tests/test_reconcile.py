@@ -52,7 +52,11 @@ def test_without_a_witness_patience_is_doubled():
 
 @pytest.mark.parametrize(
     "listing",
-    [_listing(125.0, shows=[WITNESS], is_complete=False), _listing(125.0), _listing(125.0, shows=["1.other.0.0"])],
+    [
+        _listing(125.0, shows=[WITNESS], is_complete=False),
+        _listing(125.0),
+        _listing(125.0, shows=["1.other.0.0"]),
+    ],
     ids=["incomplete", "stale", "of others"],
 )
 def test_a_listing_that_is_incomplete_or_lacks_a_witness_proves_nothing(listing):

@@ -34,7 +34,9 @@ def test_the_kind_that_says_what_is_wanted_comes_first(exact, memory, by_registe
     assert sorted(kinds) == sorted(KINDS)
 
 
-@pytest.mark.parametrize("results", [None, {}, {"else": {"url": "/x"}}, {"probabilities": {}}, {"shots": "text"}])
+@pytest.mark.parametrize(
+    "results", [None, {}, {"else": {"url": "/x"}}, {"probabilities": {}}, {"shots": "text"}]
+)
 def test_where_the_job_names_nothing_usable_the_standing_paths_are_tried(results):
     assert list(sources("j", results, KINDS)) == STANDING
 
@@ -96,15 +98,22 @@ def test_one_answer_for_a_whole_pack_is_looked_for_in_both_places(results, paths
     assert {s.kind for s in aggregate_sources("j", results)} == {"probabilities"}
 
 
-HOSTILE = st.sampled_from(["@evil.test/x", ".evil.test", "//evil.test", "https://evil.test/", "../..", "a?b", ""])
+HOSTILE = st.sampled_from(
+    ["@evil.test/x", ".evil.test", "//evil.test", "https://evil.test/", "../..", "a?b", ""]
+)
 NAMES = st.sampled_from(
-    [*KINDS, *(f"ionq.result.{k}.json.{v}" for k in (*KINDS, "probabilities-aggregate") for v in ("v1", "v2"))]
+    [
+        *KINDS,
+        *(f"ionq.result.{k}.json.{v}" for k in (*KINDS, "probabilities-aggregate") for v in ("v1", "v2")),
+    ]
 )
 
 
 @given(
     st.dictionaries(
-        NAMES, st.none() | HOSTILE | st.fixed_dictionaries({"url": HOSTILE, "id": HOSTILE | st.text()}), max_size=8
+        NAMES,
+        st.none() | HOSTILE | st.fixed_dictionaries({"url": HOSTILE, "id": HOSTILE | st.text()}),
+        max_size=8,
     ),
     st.booleans(),
 )
@@ -112,4 +121,6 @@ def test_nothing_a_server_says_leads_elsewhere(results, by_register):
     found = sources("j", results, KINDS, by_register=by_register) + aggregate_sources("j", results)
     assert found
     for source in found:
-        assert re.fullmatch(r"/jobs/j/(results/[a-z]+(/aggregated)?|artifacts/[0-9A-Za-z][0-9A-Za-z_-]*)", source.path)
+        assert re.fullmatch(
+            r"/jobs/j/(results/[a-z]+(/aggregated)?|artifacts/[0-9A-Za-z][0-9A-Za-z_-]*)", source.path
+        )

@@ -18,11 +18,21 @@ JSON = st.recursive(
     max_leaves=8,
 )
 JOB_KEYS = st.sampled_from(
-    "id status failure metadata shots child_job_ids parent_job_id results predicted_wait_time_ms "
-    "predicted_execution_duration_ms execution_duration_ms".split()
+    (
+        *("id", "status", "failure", "metadata", "shots", "child_job_ids", "parent_job_id", "results"),
+        *("predicted_wait_time_ms", "predicted_execution_duration_ms", "execution_duration_ms"),
+    )
 )
 ENTRY_KEYS = st.sampled_from(
-    "backend qubits status degraded average_queue_time supported_native_gates noise_models".split()
+    [
+        "backend",
+        "qubits",
+        "status",
+        "degraded",
+        "average_queue_time",
+        "supported_native_gates",
+        "noise_models",
+    ]
 )
 
 
@@ -33,7 +43,23 @@ def test_ids_that_stay_in_their_path_segment_are_ids(job_id):
 
 @pytest.mark.parametrize(
     "value",
-    ["", "../backends", "a/b", "a?b", "a#b", "a b", "a\n", "%2e%2e", ".", "-a", "@host", "A" * 129, None, 7, b"a"],
+    [
+        "",
+        "../backends",
+        "a/b",
+        "a?b",
+        "a#b",
+        "a b",
+        "a\n",
+        "%2e%2e",
+        ".",
+        "-a",
+        "@host",
+        "A" * 129,
+        None,
+        7,
+        b"a",
+    ],
 )
 def test_nothing_that_could_leave_its_path_segment_is_an_id(value):
     assert not wire.is_job_id(value)
@@ -127,22 +153,25 @@ def test_a_failure_is_read_under_either_name(failure, code, message):
     assert (record.failure_code, record.failure_message) == (code, message)
 
 
-@pytest.mark.parametrize("field", ["child_job_ids", "metadata", "results", "failure", "shots", "parent_job_id"])
+@pytest.mark.parametrize(
+    "field", ["child_job_ids", "metadata", "results", "failure", "shots", "parent_job_id"]
+)
 def test_null_reads_as_missing(field):
     assert JobRecord.from_json({"id": "j", "status": "ready", field: None}) == JobRecord("j", JobState.READY)
 
 
 @pytest.mark.parametrize(
     ("field", "junk"),
-    [("child_job_ids", 5), ("child_job_ids", "abc"), ("child_job_ids", [None, "../x", 3]), ("metadata", "text"),
-     ("results", [1]), ("shots", 1.5), ("shots", True), ("execution_duration_ms", "soon")],
+    [("child_job_ids", 5), ("child_job_ids", "abc"), ("child_job_ids", [None, "../x", 3]),
+     ("metadata", "text"), ("results", [1]), ("shots", 1.5), ("shots", True), ("execution_duration_ms", "soon")],
 )  # fmt: skip
 def test_junk_in_a_lesser_member_reads_as_missing(field, junk):
     assert JobRecord.from_json({"id": "j", "status": "ready", field: junk}) == JobRecord("j", JobState.READY)
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"id": "j"}, {"status": "ready"}, {"id": "../x", "status": "ready"}, {"id": "j", "status": 7}]
+    "body",
+    [{}, {"id": "j"}, {"status": "ready"}, {"id": "../x", "status": "ready"}, {"id": "j", "status": 7}],
 )
 def test_a_job_without_id_or_status_is_no_job(body):
     with pytest.raises(ValueError, match="id or status"):
@@ -188,7 +217,12 @@ def test_a_catalogue_entry_is_read():
             "characterization_id": "c-1",
         }
     )
-    assert (entry.name, entry.qubits, entry.status, entry.degraded) == ("qpu.forte-1", 36, "unavailable", True)
+    assert (entry.name, entry.qubits, entry.status, entry.degraded) == (
+        "qpu.forte-1",
+        36,
+        "unavailable",
+        True,
+    )
     assert (entry.native_gates, entry.noise_models) == (("gpi", "zz"), ())
     assert (entry.average_queue_time, entry.characterization_id) == (5.0, "c-1")
 

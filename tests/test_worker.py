@@ -23,7 +23,7 @@ A, B = Source("probabilities", "/a"), Source("shots", "/b")
 
 
 class ScriptedApi:
-    """Answers each call by the next item of its script: a value, an exception, or a function of the arguments."""
+    """Answers each call by the next item of its script: a value, an exception, or a function."""
 
     def __init__(self, *script) -> None:
         self.script = list(script)
@@ -240,7 +240,10 @@ def test_many_jobs_are_cancelled_by_one_request():
 def test_where_the_service_cancels_only_singly_so_do_we(status):
     worker, api = _worker(_error(status), None, None)
     assert worker.cancel(["a", "b"]).value is True
-    assert [(name, args) for name, args, _ in api.calls[1:]] == [("cancel_job", ("a",)), ("cancel_job", ("b",))]
+    assert [(name, args) for name, args, _ in api.calls[1:]] == [
+        ("cancel_job", ("a",)),
+        ("cancel_job", ("b",)),
+    ]
 
 
 def test_a_job_that_cannot_be_cancelled_does_not_keep_the_others_alive():

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit.dagcircuit import DAGCircuit
+from qiskit.passmanager.flow_controllers import ConditionalController
 from qiskit.transpiler import (
     AnalysisPass,
     Layout,
@@ -25,8 +26,9 @@ from qiskit_parallel_ionq.compiler.checking import is_native_target, is_restrict
 from qiskit_parallel_ionq.compiler.native import shortest, to_native
 from qiskit_parallel_ionq.compiler.proxies import to_proxies
 from qiskit_parallel_ionq.compiler.templates import shorten_template
-from qiskit_parallel_ionq.compiler.unrolling import UnrollNative
+from qiskit_parallel_ionq.compiler.unrolling import UnrollNative, unrolling
 from qiskit_parallel_ionq.gates import Family
+from qiskit_parallel_ionq.target import without_native_gates
 
 
 class TrivialLayout(AnalysisPass):
@@ -137,20 +139,29 @@ class Shorten(TransformationPass):
         return circuit_to_dag(to_proxies(found.items, circuit), copy_operations=False)
 
 
+class NoteUnbound(AnalysisPass):
+    """Note whether the circuit has unbound parameters."""
+
+    def run(self, dag: DAGCircuit) -> None:
+        """Set ``ionq_unbound``."""
+        self.property_set["ionq_unbound"] = bool(dag_to_circuit(dag, copy_operations=False).parameters)
+
+
 class IonQTranslation(PassManagerStagePlugin):
-    """Translation stage: Qiskit's own, with native gates of the input made Qiskit's first."""
+    """Translation stage: Qiskit's own, with native gates of the input made Qiskit's first.
+
+    At level 0, where no optimiser follows, gates that the compiler knows are left whole.
+    """
 
     def pass_manager(
         self, pass_manager_config: PassManagerConfig, optimization_level: int | None = None
     ) -> PassManager:
         """Build the stage."""
         config = pass_manager_config
-        stage = PassManager()
         target = config.target
-        if target is not None and is_native_target(target):
-            stage.append(UnrollNative())
-        stage += common.generate_translation_passmanager(
-            target,
+        native = target is not None and is_native_target(target)
+        translation = common.generate_translation_passmanager(
+            without_native_gates(target) if native else target,
             basis_gates=config.basis_gates,
             method="translator",
             approximation_degree=config.approximation_degree,
@@ -160,9 +171,24 @@ class IonQTranslation(PassManagerStagePlugin):
             hls_config=config.hls_config,
             qubits_initially_zero=config.qubits_initially_zero,
         )
-        level = optimization_level or 0
-        if level > 1 and target is not None and is_native_target(target) and not is_restricted(target):
-            stage.append(Shorten(target_family(target), level))
+        if not native:
+            return translation
+        level = 2 if optimization_level is None else optimization_level
+        stage = PassManager(UnrollNative())
+        if is_restricted(target) or level == 1:
+            return stage + translation
+        if level == 0:
+            stage.append(NoteUnbound())
+            for passes, unbound in ((translation, True), (unrolling(), False)):
+                stage.append(
+                    ConditionalController(
+                        passes.to_flow_controller(),
+                        condition=lambda found, unbound=unbound: found["ionq_unbound"] is unbound,
+                    )
+                )
+            return stage
+        stage += translation
+        stage.append(Shorten(target_family(target), level))
         return stage
 
 

@@ -2,8 +2,8 @@
 """Circuits with unbound parameters: the Pauli network once, before any angle is known (level 2 and 3).
 
 The search never looks at angles, so what it finds holds for all of them. The result stays in Qiskit's gates:
-``rz`` and ``rzz`` of the parameters among numeric ``u``. Binding it and the native stage of level 1 are all that is
-left to do for each set of values.
+``rz`` and ``rzz`` of the parameters among numeric ``u``. Binding it and the native stage of level 1 are all
+that is left to do for each set of values.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _UPRIGHT: dict[Vector, Quaternion] = {Z: IDENTITY, X: (HALF, 0.0, -HALF, 0.0), Y
 def shorten_template(circuit: QuantumCircuit, level: int) -> tuple[QuantumCircuit, list[int]] | None:
     """Return a shorter circuit that measures the same for all values, and where each qubit ends.
 
-    None if none was found, or if the circuit is not of the kind: measured at its end, and with parameters only in
+    None if none was found, or if the circuit is not of the kind: measured at its end, with parameters only in
     gates that are rotations.
     """
     read = _read(circuit) if has_measurement(circuit) else None

@@ -39,11 +39,12 @@ def unroll(circuit: QuantumCircuit) -> QuantumCircuit:
     Raises:
         QiskitError: a gate has neither a definition nor a matrix.
     """
-    return circuit if is_readable(circuit) else _unrolling().run(circuit)
+    return circuit if is_readable(circuit) else unrolling().run(circuit)
 
 
 @lru_cache(maxsize=1)
-def _unrolling() -> PassManager:
+def unrolling() -> PassManager:
+    """Return the passes of `unroll`."""
     basis = [*sorted(READABLE), *_PASSING, *_CONTROL_FLOW]
     return PassManager(
         [

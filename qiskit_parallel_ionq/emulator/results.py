@@ -86,8 +86,9 @@ def payload(job: Job, name: str) -> Any:
 
 def _by_bits(outcome: Outcome, register: str, kind: str) -> dict[str, float]:
     patterns, where = np.unique(outcome.bits(register), axis=0, return_inverse=True)
-    if kind == "histogram":
-        totals = np.bincount(where.reshape(-1)).tolist()
+    if outcome.sampled:
+        counts = np.bincount(where.reshape(-1))
+        totals = (counts if kind == "histogram" else counts / len(where)).tolist()
     else:
         totals = np.bincount(where.reshape(-1), weights=outcome.weights).tolist()
     keys = ("".join(map(str, pattern)) for pattern in patterns.tolist())

@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit, transpile
@@ -136,6 +139,15 @@ def test_transpile_ends_in_native_gates_and_is_right(level, backend, lab, family
             assert Operator.from_circuit(native).equiv(Operator(plain(circuit)), atol=1e-6)
 
 
+def test_level_0_does_not_break_gates_that_it_could_leave_whole(backend, lab):
+    circuit = QuantumCircuit(2)
+    circuit.cx(0, 1)
+    circuit.measure_all()
+    native = transpile(circuit, backend, optimization_level=0)
+    assert lab.pairs(native) == 1
+    assert lab.pulses(native) <= 4
+
+
 @pytest.mark.parametrize("level", range(4))
 def test_preset_pass_managers_and_our_own_do_the_same(level, backend):
     circuit = sample()
@@ -256,3 +268,23 @@ def test_qis_targets_get_qiskit_s_gates(level):
     compiled = compile_circuit(circuit, target, level)
     assert is_isa(compiled, target)
     assert Operator.from_circuit(compiled).equiv(Operator(plain(circuit)), atol=1e-6)
+
+
+def test_what_qiskit_ionq_teaches_qiskit_does_not_bring_native_gates_into_the_optimiser():
+    """In a process of its own: the lesson is global, and cannot be taken back."""
+    program = """
+from qiskit.circuit.library import efficient_su2
+from qiskit_ionq.ionq_equivalence_library import add_equivalences
+from qiskit_parallel_ionq.compiler import pass_manager
+from qiskit_parallel_ionq.target import build_target
+add_equivalences()
+template = efficient_su2(12, reps=3)
+template.measure_all()
+for family in ("ms", "zz"):
+    for level in range(4):
+        for connectivity in (None, [(i, i + 1) for i in range(35)]):
+            target = build_target(36, gateset="native", family=family, connectivity=connectivity)
+            names = set(pass_manager(target, level).run(template).count_ops())
+            assert not names & {"gpi", "gpi2", "ms", "zz"}, (family, level, names)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, timeout=60)

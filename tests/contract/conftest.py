@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Other people's clients, each in a virtual environment of its own, made once and kept."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+import venv
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qiskit_parallel_ionq.emulator import Fault, LocalIonQ
+
+CLIENTS = Path(__file__).parent / "clients"
+REQUIREMENTS = {
+    "cirq_client": ("cirq-ionq==1.7.0",),
+    "ionq_core_client": ("ionq-core==0.2.0",),
+    "pennylane_client": ("pennylane-ionq==0.45.0", "pennylane==0.45.1"),
+}
+UNREACHABLE = (
+    "NewConnectionError",
+    "ConnectTimeoutError",
+    "Temporary failure in name resolution",
+    "Name or service not known",
+    "Network is unreachable",
+    "Connection refused",
+    "Read timed out",
+    "Could not fetch URL",
+)
+"""What pip says when there is no package index to talk to."""
+
+
+def environments() -> Path:
+    """Where the virtual environments are kept."""
+    chosen = os.environ.get("QPI_CONTRACT_ENVS")
+    if chosen:
+        return Path(chosen)
+    cache = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    return Path(cache) / "qiskit-parallel-ionq" / "contract"
+
+
+@contextmanager
+def alone(lock: Path) -> Iterator[None]:
+    """One test process at a time."""
+    deadline = time.monotonic() + 900
+    while True:
+        try:
+            lock.touch(exist_ok=False)
+            break
+        except FileExistsError:
+            if time.monotonic() > deadline:
+                pytest.fail(f"Another process has been making this environment for long; delete {lock}.")
+            time.sleep(0.5)
+    try:
+        yield
+    finally:
+        lock.unlink()
+
+
+def interpreter(client: str) -> Path:
+    """The Python that has a client's packages, installed if need be."""
+    wanted = REQUIREMENTS[client]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    digest = sha256(" ".join(wanted).encode()).hexdigest()[:8]
+    folder = environments() / f"{client}-py{version}-{digest}"
+    python = folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    complete = folder / "complete"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with alone(folder.with_suffix(".lock")):
+        if not complete.exists():
+            venv.create(folder, with_pip=True, clear=True)
+            install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", *wanted]
+            outcome = subprocess.run(install, capture_output=True, text=True, check=False)
+            if outcome.returncode != 0:
+                said = outcome.stdout + outcome.stderr
+                if any(sign in said for sign in UNREACHABLE):
+                    pytest.skip(f"no package index to install {' '.join(wanted)} from")
+                pytest.fail(f"pip could not install {' '.join(wanted)}:\n{said}")
+            complete.touch()
+    return python
+
+
+@pytest.fixture(scope="session")
+def drive() -> Callable[[str], dict[str, Any]]:
+    """Run a client's script against a new service and give what it printed, with the service's log."""
+
+    def run(client: str) -> dict[str, Any]:
+        if sys.version_info < (3, 11):
+            pytest.skip("the pinned clients need Python 3.11")
+        python = interpreter(client)
+        busy = Fault("status", status=429, retry_after=1, path="/schemas/formats/scripted.429")
+        with LocalIonQ(seed=3, faults=[busy]) as service:
+            script = [str(python), str(CLIENTS / f"{client}.py"), service.url, service.api_key]
+            outcome = subprocess.run(script, capture_output=True, text=True, check=False, timeout=180)
+            assert outcome.returncode == 0, outcome.stderr
+            return {**json.loads(outcome.stdout.splitlines()[-1]), "log": service.requests_log}
+
+    return run

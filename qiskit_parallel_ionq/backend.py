@@ -9,7 +9,7 @@ import string
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from qiskit.circuit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
@@ -20,17 +20,39 @@ from ._version import __version__
 from .batch import Batch
 from .compiler import is_dynamic, lower_dynamic
 from .encode import EncodedCircuit, Kind, encode_circuit
+from .conductor import Conductor
 from .errors import CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
 from .options import RunOptions
 from .parcel import Packer
 from .target import Gateset, build_target, family_of
-
-if TYPE_CHECKING:
-    from .provider import ParallelIonQProvider
+from .wire import CatalogEntry
 
 logger = logging.getLogger("qiskit_parallel_ionq")
 _BASE62 = string.digits + string.ascii_letters
+
+
+class Account(Protocol):
+    """What a backend asks of its provider."""
+
+    @property
+    def user_agent(self) -> str:
+        """What we tell the service about ourselves."""
+
+    def catalogue_entry(self, target: str) -> CatalogEntry:
+        """Return what the service says of one target."""
+
+    def require_available(self, target: str) -> None:
+        """Make sure that circuits can be sent to a target."""
+
+    def conductor(self) -> Conductor:
+        """Return the one conductor of the account."""
+
+    def next_seed(self) -> int:
+        """Return the seed of a run that was given none."""
+
+    def remember(self, job: ParallelIonQJob) -> None:
+        """Let a job be found by its id."""
 
 
 class ParallelIonQBackend(BackendV2):
@@ -38,7 +60,7 @@ class ParallelIonQBackend(BackendV2):
 
     def __init__(
         self,
-        provider: ParallelIonQProvider,
+        provider: Account,
         *,
         name: str,
         target: str,
@@ -48,6 +70,7 @@ class ParallelIonQBackend(BackendV2):
         super().__init__(
             provider=provider, name=name, description=f"IonQ {target}", backend_version=__version__
         )
+        self._account = provider
         self.ionq_target = target
         self.gateset: Gateset = gateset
         if options:
@@ -62,7 +85,7 @@ class ParallelIonQBackend(BackendV2):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ParallelIonQBackend:
         # Options are the copy's own; connections and keys are the provider's, and shared.
-        copy = type(self)(self.provider, name=self.name, target=self.ionq_target, gateset=self.gateset)
+        copy = type(self)(self._account, name=self.name, target=self.ionq_target, gateset=self.gateset)
         copy.set_options(**dict(self.options.items()))
         memo[id(self)] = copy
         return copy
@@ -88,7 +111,7 @@ class ParallelIonQBackend(BackendV2):
         Raises:
             TargetError: the service has no such target.
         """
-        entry = self.provider.catalogue_entry(self.ionq_target)
+        entry = self._account.catalogue_entry(self.ionq_target)
         model = self.options.noise_model if self.simulator else None
         family = family_of(model or entry.name, None if model else entry.native_gates)
         if family not in self._family_targets:
@@ -136,7 +159,7 @@ class ParallelIonQBackend(BackendV2):
         chosen.check_target(self.ionq_target)
         circuits = _listed(run_input)
         shots = chosen.each_shots(len(circuits))
-        conductor = self.provider.conductor()
+        conductor = self._account.conductor()
         batch = Batch(
             "".join(secrets.choice(_BASE62) for _ in range(22)),
             len(circuits),
@@ -149,13 +172,13 @@ class ParallelIonQBackend(BackendV2):
         headers: list[dict[str, Any]] = []
         job = ParallelIonQJob(self, batch, conductor, headers=headers, shots=shots, progress=chosen.progress)
         if circuits:
-            self.provider.require_available(self.ionq_target)
+            self._account.require_available(self.ionq_target)
             target = self.target
             kinds = [self._check(index, circuit, target, chosen) for index, circuit in enumerate(circuits)]
             _announce(len(circuits), chosen, self.ionq_target)
             conductor.start()
             self._send(batch, headers, circuits, kinds, shots, chosen)
-        self.provider.remember(job)
+        self._account.remember(job)
         return job
 
     def _check(self, index: int, circuit: Any, target: Target, options: RunOptions) -> Kind:
@@ -192,7 +215,7 @@ class ParallelIonQBackend(BackendV2):
         for seed in (options.seed_simulator, options.sampler_seed):
             if seed is not None:
                 return seed
-        return self.provider.next_seed()
+        return self._account.next_seed()
 
     def _send(
         self,
@@ -204,8 +227,8 @@ class ParallelIonQBackend(BackendV2):
         options: RunOptions,
     ) -> None:
         """Compile, encode and hand over one by one: the first is on its way before the last is compiled."""
-        conductor = self.provider.conductor()
-        packer = Packer(batch.run, batch.total, self.ionq_target, options, self.provider.user_agent)
+        conductor = self._account.conductor()
+        packer = Packer(batch.run, batch.total, self.ionq_target, options, self._account.user_agent)
         for index, (circuit, kind) in enumerate(zip(circuits, kinds, strict=True)):
             try:
                 encoded = self._encode(circuit, kind, options)
@@ -233,7 +256,9 @@ def _listed(run_input: Any) -> list[Any]:
         return [run_input]
     if isinstance(run_input, str | bytes) or not isinstance(run_input, Iterable):
         kind = type(run_input).__name__
-        raise CircuitError(f"run takes a QuantumCircuit or an iterable of them, not {kind}: {run_input!r:.80}")
+        raise CircuitError(
+            f"run takes a QuantumCircuit or an iterable of them, not {kind}: {run_input!r:.80}"
+        )
     return list(run_input)
 
 

@@ -85,7 +85,7 @@ def demo(
             facts |= {"sequential_s": slow, "speed_up": slow / wall}
             _say(
                 as_json,
-                f"One after the other {slow:.2f} s; in parallel {wall:.2f} s: {slow / wall:.1f} times faster.",
+                f"Sequential {slow:.2f} s, parallel {wall:.2f} s: {slow / wall:.1f} times faster.",
             )
         if as_json:
             click.echo(json.dumps({**facts, "counts": counts}))
@@ -290,7 +290,8 @@ def _ideal_time(circuits: int, workers: int, execution: float) -> float:
 
 def _how_ideal_is_counted(circuits: int, workers: int) -> str:
     waves = math.ceil(circuits / workers)
-    return f"Ideal: {waves} round trip{'s'[: waves > 1]} to submit, the last execution, one round trip to fetch."
+    trips = "1 round trip" if waves == 1 else f"{waves} round trips"
+    return f"Ideal: {trips} to submit, the last execution, 1 round trip to fetch."
 
 
 def _in_short(counts: dict[str, int], shown: int = 4) -> str:

@@ -317,7 +317,7 @@ def _composed(circuit: QuantumCircuit, position: int, qubits: list[int], kind: K
 
 
 def _control(operation: Any) -> tuple[Any, int, int]:
-    """Return the gate under control, the number of controls, and the state they wait for (bit k: control k)."""
+    """Return the gate under control, its number of controls, and their state (bit k: control k)."""
     if hasattr(operation, "ctrl_state"):
         return operation.base_gate, operation.num_ctrl_qubits, operation.ctrl_state
     modifiers = getattr(operation, "modifiers", [])

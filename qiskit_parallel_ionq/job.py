@@ -5,9 +5,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 
-from qiskit.providers import JobStatus, JobV1
+from qiskit.providers import BackendV2, JobStatus, JobV1
 from qiskit.result import Result
 from qiskit.result.models import ExperimentResult
 from qiskit.result.postprocess import format_counts_memory
@@ -16,9 +16,6 @@ from .batch import Batch, Progress
 from .conductor import Conductor
 from .errors import BatchError, JobError, OptionError, ResultTimeoutError
 from .merge import composite_status, experiment, merge
-
-if TYPE_CHECKING:
-    from .backend import ParallelIonQBackend
 
 
 class ParallelIonQJob(JobV1):
@@ -38,7 +35,7 @@ class ParallelIonQJob(JobV1):
 
     def __init__(
         self,
-        backend: ParallelIonQBackend,
+        backend: BackendV2,
         batch: Batch,
         conductor: Conductor,
         *,
@@ -56,7 +53,7 @@ class ParallelIonQJob(JobV1):
 
     def __repr__(self) -> str:
         at = self.progress()
-        return f"<ParallelIonQJob {self.job_id()}: {at.finished}/{at.total} circuits finished, {at.failed} failed>"
+        return f"<ParallelIonQJob {self.job_id()}: {at.finished}/{at.total} finished, {at.failed} failed>"
 
     def __len__(self) -> int:
         return self._batch.total

@@ -64,24 +64,7 @@ def test_imports_only_what_stands_before_it(module):
     allowed = set(ORDER[: ORDER.index(module)])
     if module in ("provider", "cli"):
         allowed |= {"emulator"}
-    if module in ("job", "backend"):
-        allowed |= {"backend", "provider"}  # for annotations only: see the next test
     assert neighbours(module) <= allowed
-
-
-@pytest.mark.parametrize("module", ["job", "backend"])
-def test_what_stands_above_is_named_in_annotations_only(module):
-    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
-    guarded = {
-        id(node)
-        for test in ast.walk(tree)
-        if isinstance(test, ast.If) and getattr(test.test, "id", "") == "TYPE_CHECKING"
-        for node in ast.walk(test)
-    }
-    above = set(ORDER[ORDER.index(module) + 1 :])
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module in above:
-            assert id(node) in guarded
 
 
 def test_the_emulator_names_none_of_us():

@@ -163,7 +163,8 @@ def test_null_reads_as_missing(field):
 @pytest.mark.parametrize(
     ("field", "junk"),
     [("child_job_ids", 5), ("child_job_ids", "abc"), ("child_job_ids", [None, "../x", 3]),
-     ("metadata", "text"), ("results", [1]), ("shots", 1.5), ("shots", True), ("execution_duration_ms", "soon")],
+     ("metadata", "text"), ("results", [1]), ("shots", 1.5), ("shots", True),
+     ("execution_duration_ms", "soon")],
 )  # fmt: skip
 def test_junk_in_a_lesser_member_reads_as_missing(field, junk):
     assert JobRecord.from_json({"id": "j", "status": "ready", field: junk}) == JobRecord("j", JobState.READY)

@@ -77,7 +77,16 @@ def interpreter(client: str) -> Path:
     with alone(folder.with_suffix(".lock")):
         if not complete.exists():
             venv.create(folder, with_pip=True, clear=True)
-            install = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--retries", "1", *wanted]
+            install = [
+                str(python),
+                "-m",
+                "pip",
+                "install",
+                "--disable-pip-version-check",
+                "--retries",
+                "1",
+                *wanted,
+            ]
             outcome = subprocess.run(install, capture_output=True, text=True, check=False)
             if outcome.returncode != 0:
                 said = outcome.stdout + outcome.stderr

@@ -66,9 +66,9 @@ class Api:
     def run(self, circuit: Sequence[Any] = BELL, **members: Any) -> str:
         """Submit one circuit of QIS gates on two qubits, unless members say otherwise; its job id."""
         given = {"gateset": "qis", "qubits": 2, "circuit": list(circuit), **members.pop("input", {})}
-        return self.post("/jobs", {"type": "ionq.circuit.v1", "backend": "simulator", **members, "input": given})[
-            "id"
-        ]
+        return self.post(
+            "/jobs", {"type": "ionq.circuit.v1", "backend": "simulator", **members, "input": given}
+        )["id"]
 
     def run_many(self, circuits: Sequence[Sequence[Any]], **members: Any) -> str:
         """Submit a multi-circuit job of QIS circuits on two qubits; its job id."""

@@ -135,7 +135,10 @@ def test_the_rightmost_letter_of_a_term_acts_on_the_first_target(distribution):
 def test_pauliexp_with_several_terms_agrees_with_statevector(distribution, terms):
     weights = [0.3, -0.8, 0.45][: len(terms)]
     start = [{"gate": "ry", "target": q, "rotation": 0.4 + q} for q in range(3)]
-    wire = [*start, {"gate": "pauliexp", "targets": [2, 0], "terms": terms, "coefficients": weights, "time": 1.3}]
+    wire = [
+        *start,
+        {"gate": "pauliexp", "targets": [2, 0], "terms": terms, "coefficients": weights, "time": 1.3},
+    ]
     circuit = QuantumCircuit(3)
     for q in range(3):
         circuit.ry(0.4 + q, q)
@@ -179,7 +182,9 @@ def test_ms_defaults_to_the_full_angle(distribution):
 
 
 def test_nop_does_nothing(distribution):
-    assert distribution([{"gate": "nop", "target": 0}, {"gate": "nop", "targets": [0, 1]}], 2, "native")[0] == 1
+    assert (
+        distribution([{"gate": "nop", "target": 0}, {"gate": "nop", "targets": [0, 1]}], 2, "native")[0] == 1
+    )
 
 
 @pytest.mark.parametrize(

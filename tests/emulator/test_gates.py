@@ -59,7 +59,7 @@ def test_a_rotation_is_qiskits(name, angle):
     np.testing.assert_allclose(gates.ROTATIONS[name](angle), expected, atol=1e-15)
 
 
-@pytest.mark.parametrize("turns", (0.0, 0.1, -0.35, 0.5))
+@pytest.mark.parametrize("turns", [0.0, 0.1, -0.35, 0.5])
 def test_single_qubit_native_gates_are_qiskit_ionqs(turns):
     np.testing.assert_allclose(gates.gpi(turns), GPIGate(turns).to_matrix(), atol=1e-15)
     np.testing.assert_allclose(gates.gpi2(turns), GPI2Gate(turns).to_matrix(), atol=1e-15)
@@ -81,7 +81,7 @@ def test_ms_has_the_documented_entries():
     assert matrix[0b10, 0b01] == pytest.approx(sine * np.exp(2j * np.pi * -0.2))
 
 
-@pytest.mark.parametrize("angle", (0.25, 0.1, -0.2))
+@pytest.mark.parametrize("angle", [0.25, 0.1, -0.2])
 def test_native_zz_is_qiskit_ionqs(angle):
     np.testing.assert_allclose(gates.native_zz(angle), Operator(ZZGate(angle)).data, atol=1e-15)
 

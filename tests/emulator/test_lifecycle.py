@@ -149,7 +149,9 @@ def test_both_native_two_qubit_gates_run_on_the_simulator(api):
 
 
 def test_a_job_type_the_emulator_does_not_run_fails_and_says_so(api):
-    job_id = api.post("/jobs", {"type": "quantum-function", "backend": "simulator", "input": {"data": {}}})["id"]
+    job_id = api.post("/jobs", {"type": "quantum-function", "backend": "simulator", "input": {"data": {}}})[
+        "id"
+    ]
     failure = api.job(job_id)["failure"]
     assert failure["code"] == "PreflightError"
     assert "quantum-function" in failure["message"]
@@ -268,7 +270,12 @@ def test_a_clone_is_a_new_job_with_other_settings(api):
     clone = api.post(f"/jobs/{original}/clone", {"name": "two", "backend": "qpu.aria-1", "shots": 7})
     assert clone["id"] != original
     job = api.job(clone["id"])
-    assert (job["name"], job["backend"], job["shots"], job["metadata"]) == ("two", "qpu.aria-1", 7, {"a": "b"})
+    assert (job["name"], job["backend"], job["shots"], job["metadata"]) == (
+        "two",
+        "qpu.aria-1",
+        7,
+        {"a": "b"},
+    )
     assert len(api.get(f"/jobs/{clone['id']}/results/shots")) == 7
     assert api.job(original)["name"] == "one"
 

@@ -42,7 +42,9 @@ def test_sampled_results_agree_with_each_other(api, members):
     assert api.get(f"{base}/probabilities") == {word: n / 200 for word, n in histogram.items()}
     assert api.artifact(job_id, RESULT + "shots.json.v1") == shots
     assert api.artifact(job_id, RESULT + "histogram.json.v1") == histogram
-    bits = [shot["registers"]["output_all"] for shot in api.artifact(job_id, RESULT + "shots.json.v2")["shots"]]
+    bits = [
+        shot["registers"]["output_all"] for shot in api.artifact(job_id, RESULT + "shots.json.v2")["shots"]
+    ]
     assert [str(a + 2 * b) for a, b in bits] == shots
     by_bits = api.artifact(job_id, RESULT + "histogram.json.v2")["histogram"]["registers"]["output_all"]
     assert by_bits == Counter("".join(map(str, pair)) for pair in bits)
@@ -63,7 +65,9 @@ def test_version_one_keys_have_qubit_zero_last_and_version_two_keys_have_it_firs
 
 def test_urls_are_relative_to_the_root_and_carry_the_version(api):
     job_id = api.run()
-    assert api.job(job_id)["results"]["probabilities"] == {"url": f"/v0.4/jobs/{job_id}/results/probabilities"}
+    assert api.job(job_id)["results"]["probabilities"] == {
+        "url": f"/v0.4/jobs/{job_id}/results/probabilities"
+    }
 
 
 def test_a_descriptor_names_its_format_and_media_type(api):
@@ -101,7 +105,11 @@ def test_a_child_is_a_job_with_results_of_its_own(api):
     parent = api.run_many([X1, X0], **QPU)
     child_id = api.job(parent)["child_job_ids"][1]
     child = api.job(child_id)
-    assert (child["parent_job_id"], child["type"], child["child_job_ids"]) == (parent, "ionq.circuit.v1", None)
+    assert (child["parent_job_id"], child["type"], child["child_job_ids"]) == (
+        parent,
+        "ionq.circuit.v1",
+        None,
+    )
     assert len(api.get(f"/jobs/{child_id}/results/shots")) == 200
     assert child["results"]["shots"]["url"] == f"/v0.4/jobs/{child_id}/results/shots"
 

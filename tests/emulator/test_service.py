@@ -30,6 +30,11 @@ def connect(service: LocalIonQ) -> http.client.HTTPConnection:
     return http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=10)
 
 
+def exchange(connection: http.client.HTTPConnection, path: str) -> bytes:
+    connection.request("GET", path)
+    return connection.getresponse().read()
+
+
 # ---- independence ----
 
 
@@ -39,9 +44,13 @@ def test_it_imports_nothing_from_the_rest_of_the_package(module):
     for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             assert node.level <= depth, f"line {node.lineno} reaches above the emulator"
-            assert node.level > 0 or not (node.module or "").startswith(("qiskit_parallel_ionq", "qiskit_ionq"))
+            assert node.level > 0 or not (node.module or "").startswith(
+                ("qiskit_parallel_ionq", "qiskit_ionq")
+            )
         elif isinstance(node, ast.Import):
-            assert not any(name.name.startswith(("qiskit_parallel_ionq", "qiskit_ionq")) for name in node.names)
+            assert not any(
+                name.name.startswith(("qiskit_parallel_ionq", "qiskit_ionq")) for name in node.names
+            )
 
 
 # ---- life of the server ----
@@ -56,13 +65,11 @@ def test_it_listens_on_loopback_only(api):
 def test_it_closes_with_clients_connected_and_closing_twice_is_harmless():
     service = LocalIonQ().start()
     connection = connect(service)
-    connection.request("GET", "/v0.4/backends")
-    connection.getresponse().read()
+    exchange(connection, "/v0.4/backends")
     service.close()
     service.close()
     with pytest.raises((ConnectionError, http.client.HTTPException)):
-        connection.request("GET", "/v0.4/backends")
-        connection.getresponse()
+        exchange(connection, "/v0.4/backends")
     connection.close()
     with pytest.raises(RuntimeError, match="closed"):
         service.start()
@@ -104,7 +111,15 @@ def test_a_knob_that_cannot_be_meant_is_refused(knobs):
 
 
 def test_the_command_line_prints_url_and_key_and_serves():
-    command = [sys.executable, "-m", "qiskit_parallel_ionq.emulator", "--seed", "3", "--execution-time", "0.5"]
+    command = [
+        sys.executable,
+        "-m",
+        "qiskit_parallel_ionq.emulator",
+        "--seed",
+        "3",
+        "--execution-time",
+        "0.5",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             lines = dict(process.stdout.readline().strip().split("=", 1) for _ in range(2))
@@ -149,7 +164,9 @@ def test_small_answers_are_not_held_back(api):
     assert time.monotonic() - begun < 0.4
 
 
-@pytest.mark.parametrize("headers", [{}, {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}])
+@pytest.mark.parametrize(
+    "headers", [{}, {"Content-Type": "text/plain"}, {"Content-Type": "application/json"}]
+)
 def test_the_content_type_of_a_request_does_not_matter(api, headers):
     body = {"type": "ionq.circuit.v1", "backend": "simulator"}
     body["input"] = {"gateset": "qis", "qubits": 1, "circuit": []}

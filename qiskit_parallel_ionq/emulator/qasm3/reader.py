@@ -22,9 +22,9 @@ from .tokens import Cursor
 
 RESERVED = frozenset({"input", "output", "measure"})
 """Words a register may not be called."""
-UNSUPPORTED = frozenset(
+UNSUPPORTED = frozenset(  # noqa: SIM905 - thirty lines otherwise
     "for while switch def extern return let array box cal defcal defcalgrammar stretch duration input output "
-    "int uint float angle bool complex end break continue".split()  # noqa: SIM905 - thirty lines otherwise
+    "int uint float angle bool complex end break continue".split()
 )
 """Words that begin a statement the service does not take."""
 MODIFIERS = ("inv", "pow", "ctrl", "negctrl")

@@ -37,9 +37,7 @@ NATIVE = cirq.Circuit(
 
 def service(key: str = KEY) -> cirq_ionq.Service:
     host = URL.removesuffix("/v0.4")
-    return cirq_ionq.Service(
-        remote_host=host, api_key=key, default_target="simulator", max_retry_seconds=2
-    )
+    return cirq_ionq.Service(remote_host=host, api_key=key, default_target="simulator", max_retry_seconds=2)
 
 
 def against_cirq(ionq: cirq_ionq.Service, circuit: cirq.Circuit) -> float:

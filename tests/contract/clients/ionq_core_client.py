@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import json
 import sys
 import warnings
@@ -105,7 +105,8 @@ def running_jobs() -> dict:
         "native": probabilities(finish(submit(NATIVE, gateset="native")).id),
         "in_order": list(aggregated) == children,
         "aggregated": list(aggregated.values()),
-        "children": [job.id for job in get_jobs.sync(client=client, parent_job_id=many).jobs] == children[::-1],
+        "children": [job.id for job in get_jobs.sync(client=client, parent_job_id=many).jobs]
+        == children[::-1],
         "bits": artifact(program, "ionq.result.probabilities.json.v2")["probabilities"]["registers"],
         "shots": len(artifact(program, "ionq.result.shots.json.v2")["shots"]),
         "noisy": sum(probabilities(finish(submit(BELL, noise={"model": "aria-1", "seed": 3})).id).values()),
@@ -125,7 +126,10 @@ def managing_jobs() -> dict:
         "completed": all(job.status == "completed" for job in iter_jobs(client, status="completed")),
         "clone": [finish(clone.id).name, finish(clone.id).backend, moved.status],
         "canceled": cancel_job.sync(made[5], client=client).status,
-        "bulk": [cancel_jobs.sync(client=client, body=bulk).status, delete_jobs.sync(client=client, body=bulk).status],
+        "bulk": [
+            cancel_jobs.sync(client=client, body=bulk).status,
+            delete_jobs.sync(client=client, body=bulk).status,
+        ],
         "deleted": [gone.status, refusal(lambda: get_job.sync(made[2], client=client))],
     }
 
@@ -133,14 +137,22 @@ def managing_jobs() -> dict:
 def money() -> dict:
     job = submit(BELL, backend="qpu.forte-1")
     finish(job)
-    day = datetime.datetime.now(tz=datetime.timezone.utc).date()
+    day = dt.datetime.now(tz=dt.timezone.utc).date()
     cost = get_job_cost.sync(job, client=client)
-    estimate = estimate_job_cost.sync(client=client, backend="qpu.forte-1", field_1q_gates=1, field_2q_gates=1, shots=500)
-    usage = get_usages.sync("self", client=client, start_date=day, end_date=day, group_by="project", modality="daily")
+    estimate = estimate_job_cost.sync(
+        client=client, backend="qpu.forte-1", field_1q_gates=1, field_2q_gates=1, shots=500
+    )
+    usage = get_usages.sync(
+        "self", client=client, start_date=day, end_date=day, group_by="project", modality="daily"
+    )
     return {
         "cost": [cost.dry_run, cost.cost.value, cost.cost.unit],
         "free": get_job_cost.sync(submit(BELL), client=client).to_dict(),
-        "estimate": [estimate.estimated_total_cost, estimate.estimated_unit, estimate.rate_card.rates[0].unit],
+        "estimate": [
+            estimate.estimated_total_cost,
+            estimate.estimated_unit,
+            estimate.rate_card.rates[0].unit,
+        ],
         "usage": [usage.job_count > 0, usage.amount_total >= cost.cost.value],
     }
 

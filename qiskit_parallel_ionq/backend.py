@@ -19,8 +19,8 @@ from . import compiler, wire
 from ._version import __version__
 from .batch import Batch
 from .compiler import is_dynamic, lower_dynamic
-from .encode import EncodedCircuit, Kind, encode_circuit
 from .conductor import Conductor
+from .encode import EncodedCircuit, Kind, encode_circuit
 from .errors import CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
 from .options import RunOptions

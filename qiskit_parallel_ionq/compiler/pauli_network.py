@@ -169,7 +169,7 @@ class _Search:
         self.columns = _Columns(source)
         self.program = sink
         self.spent = 0
-        self._blockers = _blockers(source)
+        self._blockers = source.blockers()
 
     def run(self) -> bool:
         """Spend interactions until everything is done; False when that took more than the limit."""
@@ -271,30 +271,26 @@ class _Search:
         """Return the quarter turn that shortens most, by the windows' weights."""
         best: tuple[Step, float] = ((), -1e9)  # type: ignore[assignment]
         columns, settings = self.columns, self.settings
-        measured = columns.measured
-        seen: set[Step] = set()
-        for bit in bits:
-            for step in columns.shortenings(bit):
-                if step in seen:
-                    continue
-                seen.add(step)
-                a, _, b, _ = step
-                new_a, new_b = columns.supports_after(step)
-                old_a, old_b = columns.x[a] | columns.z[a], columns.x[b] | columns.z[b]
-                gain = (
-                    (old_a & near).bit_count() + (old_b & near).bit_count()
-                    - (new_a & near).bit_count() - (new_b & near).bit_count()
-                    + settings.discount * (
-                        (old_a & far).bit_count() + (old_b & far).bit_count()
-                        - (new_a & far).bit_count() - (new_b & far).bit_count()
-                    )
-                    + settings.measured * (
-                        (old_a & measured).bit_count() + (old_b & measured).bit_count()
-                        - (new_a & measured).bit_count() - (new_b & measured).bit_count()
-                    )
-                )  # fmt: skip
-                if gain > best[1]:
-                    best = (step, gain)
+        measured, discount, ending = columns.measured, settings.discount, settings.measured
+        now: dict[int, float] = {}
+
+        def weight(support: int) -> float:
+            return (
+                (support & near).bit_count()
+                + discount * (support & far).bit_count()
+                + ending * (support & measured).bit_count()
+            )
+
+        for step in dict.fromkeys([step for bit in bits for step in columns.shortenings(bit)]):
+            a, _, b, _ = step
+            if a not in now:
+                now[a] = weight(columns.x[a] | columns.z[a])
+            if b not in now:
+                now[b] = weight(columns.x[b] | columns.z[b])
+            new_a, new_b = columns.supports_after(step)
+            gain = now[a] + now[b] - weight(new_a) - weight(new_b)
+            if gain > best[1]:
+                best = (step, gain)
         return best
 
     def _finish_measured(self) -> bool:
@@ -315,9 +311,10 @@ class _Search:
                 return False
             if committed not in open_bits:
                 committed = 0
-            step, gain = self._best_measured([committed] if committed else open_bits, final)
+            shortest = sorted(open_bits, key=lambda bit: len(lengths[bit]))[: self.settings.front]
+            step, gain = self._best_measured([committed] if committed else shortest, final)
             if gain <= 0 and not committed:
-                committed = min(open_bits, key=lambda bit: len(lengths[bit]))
+                committed = shortest[0]
                 step, gain = self._best_measured([committed], final)
             self._spend(step)
 
@@ -353,19 +350,6 @@ class _Search:
             turn = _TO_Z[columns.pauli(wire, bit), bool(columns.sign & bit)]
             found[source] = wire, product(turn, self.program.frames[wire])
         return found
-
-
-def _blockers(source: PauliProgram) -> list[int]:
-    """Return for each rotation the earlier ones that it does not commute with."""
-    blockers: list[int] = []
-    rotations = source.rotations
-    for index, rotation in enumerate(rotations):
-        mask = 0
-        for earlier in range(index):
-            if not rotations[earlier].commutes(rotation.x, rotation.z):
-                mask |= 1 << earlier
-        blockers.append(mask)
-    return blockers
 
 
 def synthesise(

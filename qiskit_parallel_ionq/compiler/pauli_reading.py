@@ -8,7 +8,7 @@ Directions that are no Pauli axis are brought to one by rotations of their own.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import atan2, pi
 from typing import Any
 
@@ -80,6 +80,27 @@ class PauliProgram:
     rotations: list[Rotation]
     measured: dict[int, Pauli]
     """Wire that the circuit measured -> the Pauli to measure, sign included."""
+    _blockers: list[int] = field(default_factory=list)
+
+    def blockers(self) -> list[int]:
+        """Return for each rotation, as bits, the earlier ones that it does not commute with."""
+        if len(self._blockers) < len(self.rotations):
+            has_x, has_z = (
+                [0] * self.width,
+                [0] * self.width,
+            )  # by wire, the rotations so far with such a part
+            for index, rotation in enumerate(self.rotations):
+                mask = 0
+                for wire in range(self.width):
+                    bit = 1 << wire
+                    if rotation.x & bit:
+                        mask ^= has_z[wire]
+                        has_x[wire] |= 1 << index
+                    if rotation.z & bit:
+                        mask ^= has_x[wire]
+                        has_z[wire] |= 1 << index
+                self._blockers.append(mask & ((1 << index) - 1))
+        return self._blockers
 
     def is_plain(self, length: int) -> bool:
         """Return whether there is nothing to find: all on two wires at most, `length` or more on two."""

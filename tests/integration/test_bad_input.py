@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
@@ -234,7 +236,7 @@ def test_without_a_key_it_is_said_how_to_set_one(service, bell):
     assert service.stats().posts == before.posts
 
 
-def test_a_wrong_key_is_said_once_and_stops_the_rest(connect, bell, monkeypatch):
+def test_a_wrong_key_is_said_once_and_stops_the_rest(connect, bell):
     service, _ = connect()
     with ParallelIonQProvider("wrong-c4n4ry", service.url) as provider:
         job = provider.get_backend().run([bell] * 20, max_workers=4)
@@ -281,6 +283,13 @@ def test_a_target_argument_that_contradicts_the_name_is_refused(provider):
 def test_a_retired_target_names_those_available(provider, bell):
     with pytest.raises(TargetError, match=r"qpu\.aria-2 is retired; available are simulator, .*qpu\.forte-1"):
         provider.get_backend("qpu.aria-2").run([bell] * 2)
+
+
+def test_an_unavailable_target_names_those_available(provider, bell, monkeypatch):
+    asleep = replace(machines.MACHINES["qpu.forte-1"], status="unavailable")
+    monkeypatch.setitem(machines.MACHINES, "qpu.forte-1", asleep)
+    with pytest.raises(TargetError, match=r"qpu\.forte-1 is unavailable; available are simulator, .*qpu\.aria-1"):
+        provider.get_backend("qpu.forte-1").run([bell] * 2)
 
 
 # ── URLs ──

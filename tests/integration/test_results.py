@@ -263,7 +263,6 @@ def test_noisy_targets_give_counts_and_memory_near_the_ideal(provider, bell, tar
         assert sum(entry.data.counts.values()) == len(entry.data.memory) == 1000
         assert {key: entry.data.memory.count(key) for key in set(entry.data.memory)} == entry.data.counts
         assert sum(entry.data.counts.get(key, 0) for key in good) > 900
-    assert abs(entry.data.counts.get("0x5", 0) - 1000) < 100
 
 
 @pytest.mark.parametrize("target", ["simulator", "qpu.forte-1"])
@@ -291,7 +290,7 @@ def test_as_completed_yields_each_circuit_once(backend):
 
 
 def test_a_quick_circuit_is_yielded_before_a_slow_one_ends(connect):
-    _, provider = connect(execution_time=lambda number: 0.0 if number else 1.0)
+    _, provider = connect(execution_time=lambda number: 0.0 if number else 0.4)
     job = provider.get_backend().run([flips("0"), flips("1")], shots=2, max_workers=1)
     assert [index for index, _ in job.as_completed(timeout=20)] == [1, 0]
 

@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 PARALLEL = "ionq_parallel"
+LONGEST_PAUSE = 5.0
+"""Seconds between two attempts to read the catalogue, for which somebody waits."""
 
 
 class ParallelIonQProvider:
@@ -143,6 +145,8 @@ class ParallelIonQProvider:
             TargetError: no target can have that name; lists those there are.
             OptionError: an option is unknown or cannot be right.
         """
+        if not isinstance(name, str):
+            raise TargetError(f"a backend has a name, such as 'ionq_parallel', not {name!r}")
         if gateset not in ("native", "qis"):
             raise TargetError(f"gateset must be 'native' or 'qis', not {gateset!r}")
         if name == PARALLEL:
@@ -181,7 +185,7 @@ class ParallelIonQProvider:
                 if pause is None or not is_passing(getattr(error, "status", None)):
                     raise
                 asked = retry_after(getattr(error, "retry_after", None), now=datetime.now(timezone.utc))
-                self._pause(max(pause, asked or 0.0))
+                self._pause(min(max(pause, asked or 0.0), LONGEST_PAUSE))
                 attempt += 1
 
     def catalogue_entry(self, target: str) -> CatalogEntry:

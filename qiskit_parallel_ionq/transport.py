@@ -45,10 +45,11 @@ class _Watched:
     idle_since: float = 0.0
 
     def connect(self) -> None:
+        before = getattr(_exchange, "sent", False)
         try:
             super().connect()  # type: ignore[misc]
         finally:
-            _exchange.sent = False  # what was said to a proxy on the way is not the request
+            _exchange.sent = before  # what was said to a proxy on the way is not the request
 
     def send(self, data: Any) -> None:
         if self.sock is None:
@@ -152,10 +153,10 @@ class Transport:
         proxies: Mapping[str, str] | None = None,
     ) -> None:
         for name, value in (headers or {}).items():
-            if name.lower() in ("authorization", "host", "cookie"):
-                raise CredentialsError(f"the header {name!r} is not a custom one; pass the key as token")
             if not (_is_plain(name) and _is_plain(value)):
                 raise OptionError(f"the custom header {name!r} must be printable ASCII text, name and value")
+            if name.lower() in ("authorization", "host", "cookie"):
+                raise CredentialsError(f"the header {name!r} is not a custom one; pass the key as token")
         self.url = url
         self._key = key
         self._headers = {"User-Agent": user_agent, "Accept": "application/json", **(headers or {})}
@@ -184,8 +185,9 @@ class Transport:
             CredentialsError: there is no key.
         """
         headers = dict(self._headers)
+        key = self._key().reveal() if with_key else ""
         if with_key:
-            headers["Authorization"] = f"apiKey {self._key().reveal()}"
+            headers["Authorization"] = f"apiKey {key}"
         if body is not None:
             headers["Content-Type"] = "application/json"
         _exchange.sent, _exchange.fresh = False, method == "POST"
@@ -201,7 +203,10 @@ class Transport:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return Reply(response.status_code, response.headers, _read(response, read_timeout))
+                answer = _read(response, read_timeout)
+                if key and not response.ok:  # an error is quoted to people, and may quote us
+                    answer = answer.replace(key.encode(), b"***")
+                return Reply(response.status_code, response.headers, answer)
         except (requests.RequestException, HTTPError, OSError) as error:
             failure = _cause(error)
         # Raised out here, so that it is not chained: requests' exceptions hold the request, and so the key.

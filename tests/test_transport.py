@@ -273,11 +273,13 @@ def test_nothing_below_us_tries_again(server, make, status):
     assert len(server.requests) == 1
 
 
-def test_nothing_below_us_tries_again_after_a_lost_answer(make):
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT"])
+def test_nothing_below_us_tries_again_after_a_lost_answer(make, method):
     asked = []
     with raw_server(lambda connection: asked.append(connection.recv(65536))) as address:
-        _failure(make(f"http://{address}"))
-    assert len(asked) == 1
+        with pytest.raises(TransportError):
+            make(f"http://{address}").exchange(method, "/jobs")
+        assert len(asked) == 1
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
@@ -457,3 +459,10 @@ def test_where_there_is_no_key_nothing_is_sent(server):
     with pytest.raises(CredentialsError):
         Transport(server.url, no_key, user_agent="a").exchange("GET", "/jobs")
     assert server.requests == []
+
+
+def test_a_service_that_echoes_the_key_does_not_get_it_quoted(server, make):
+    server.answer = lambda request: (400, {}, b'{"message": "bad header apiKey %s"}' % CANARY.encode())
+    reply = make(server.url).exchange("GET", "/jobs")
+    assert CANARY not in reply.detail
+    assert "***" in reply.detail

@@ -24,6 +24,9 @@ _ROUNDS = 3
 _MANY = 3
 """With more Pauli rotations than this per interaction, a network cannot pay."""
 
+_HOPELESS = 2
+"""Level 2 stops after so many networks in a row that were given up, or ended a tenth worse than the best."""
+
 _WORSE = 1.3
 """A network is given up when it is this much longer than the best so far; resynthesis may still shorten
 it."""
@@ -144,14 +147,20 @@ def _search(
     if len(source.rotations) > _MANY * len(terms) or source.is_plain(best.length):
         return best
     lowest = best.cost(qubits, family)
+    hopeless = 0
     for setting in settings:
+        if hopeless == _HOPELESS and settings is _FEW:
+            break
         limit = int(_WORSE * best.length) + 1
         program = Program(width, relabelling=False)
         places = synthesise(source, tail, setting, limit, program)
+        hopeless += 1
         if places is not None:
             moved = Candidate(program.items, [places[wire] for wire in first.wires])
             shorter = _shorten(moved, width, measured=True, relabelling=True)
             cost = shorter.cost(qubits, family)
+            if cost < 1.1 * lowest:
+                hopeless = 0
             if cost < lowest:
                 best, lowest = shorter, cost
     return best

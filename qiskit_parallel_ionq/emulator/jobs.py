@@ -191,11 +191,11 @@ class JobStore:
                 job.children = tuple(
                     self._new(order, circuit.type, circuit.name, now, job) for circuit in order.circuits
                 )
-            for stored in (job, *job.children):
-                self._jobs[stored.id] = stored
             for leaf, circuit, verdict in zip(job.leaves, order.circuits, checked, strict=True):
                 leaf.circuit = circuit
                 self._admit(leaf, verdict)
+            for stored in (job, *job.children):
+                self._jobs[stored.id] = stored
             self._queue(job)
             return job
 

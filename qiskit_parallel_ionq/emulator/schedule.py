@@ -57,7 +57,8 @@ class Schedule:
     def add(self, turns: Sequence[Turn]) -> None:
         """Queue turns that run one after another on one slot."""
         group = _Group(turns)
-        self._groups.append(group)
+        if self._slots is not None or len(turns) > 1:  # else nobody's end moves anybody's start
+            self._groups.append(group)
         self._place(group)
 
     def cancel(self, turns: Iterable[Turn], now: float) -> None:
@@ -65,6 +66,7 @@ class Schedule:
         for turn in turns:
             if turn.canceled_at is None and turn.end > now:
                 turn.canceled_at = now
+                turn.end = max(turn.start, now)
         self._replan(now)
 
     def _place(self, group: _Group) -> None:

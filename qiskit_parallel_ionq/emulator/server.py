@@ -6,6 +6,7 @@ from __future__ import annotations
 import contextlib
 import json
 import logging
+import os
 import socket
 import struct
 import threading
@@ -210,8 +211,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _reset(self) -> None:
         """End the connection with a TCP reset: lingering for zero seconds drops what is unsent."""
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.connection.close()
+        linger = struct.pack("hh" if os.name == "nt" else "ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        # Closing the socket object would wait for the files made of it, and say goodbye first.
+        socket.close(self.connection.detach())
         self.close_connection = True
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import socket
 import time
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -102,6 +104,14 @@ def test_a_reset_breaks_the_connection(serve, after, stored):
         api.call("POST", "/jobs", JOB)
     assert len(api.get("/jobs")["jobs"]) == stored
     assert ("POST", "/jobs", 0) in api.service.requests_log
+
+
+def test_a_reset_is_a_reset_and_no_polite_end(serve):
+    api = serve(faults=[Fault("reset")])
+    with socket.create_connection(("127.0.0.1", urlsplit(api.service.url).port), timeout=10) as raw:
+        raw.sendall(b"GET /v0.4/backends HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        with pytest.raises(ConnectionResetError):
+            raw.recv(1)
 
 
 @pytest.mark.parametrize(("after", "stored"), [(False, 0), (True, 1)])

@@ -62,6 +62,14 @@ def test_canceling_who_runs_frees_the_slot_now():
     assert spans([first, second]) == [(0, 4), (4, 7)]
 
 
+def test_canceling_without_a_limit_ends_that_one_only():
+    schedule = Schedule()
+    first, second = queued(schedule, 10, 10)
+    (third,) = queued(schedule, 5, ready_at=8)
+    schedule.cancel([first, third], now=4)
+    assert spans([first, second, third]) == [(0, 4), (0, 10), (8, 8)]
+
+
 def test_canceling_who_is_done_changes_nothing():
     schedule = Schedule(1)
     first, second = queued(schedule, 2, 2)

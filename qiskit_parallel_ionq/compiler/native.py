@@ -148,7 +148,8 @@ def _search(
         return best
     lowest = best.cost(qubits, family)
     hopeless = 0
-    for setting in settings:
+    # Settings weigh the rotations; where there are none, all find the same.
+    for setting in settings if source.rotations else settings[:1]:
         if hopeless == _HOPELESS and settings is _FEW:
             break
         limit = int(_WORSE * best.length) + 1

@@ -85,10 +85,8 @@ class PauliProgram:
     def blockers(self) -> list[int]:
         """Return for each rotation, as bits, the earlier ones that it does not commute with."""
         if len(self._blockers) < len(self.rotations):
-            has_x, has_z = (
-                [0] * self.width,
-                [0] * self.width,
-            )  # by wire, the rotations so far with such a part
+            has_x = [0] * self.width  # by wire, the rotations so far with an X part there
+            has_z = [0] * self.width
             for index, rotation in enumerate(self.rotations):
                 mask = 0
                 for wire in range(self.width):

@@ -26,7 +26,7 @@ class ParallelIonQJob(JobV1):
 
     >>> from qiskit import QuantumCircuit
     >>> from qiskit_parallel_ionq import ParallelIonQProvider
-    >>> bell = QuantumCircuit(2, 2); _ = bell.h(0); _ = bell.cx(0, 1); bell.measure([0, 1], [0, 1])
+    >>> bell = QuantumCircuit(2, 2); _ = bell.h(0), bell.cx(0, 1), bell.measure([0, 1], [0, 1])
     >>> with ParallelIonQProvider.local(seed=7) as provider:
     ...     job = provider.get_backend("ionq_parallel").run([bell] * 3, shots=100)
     ...     [sum(counts.values()) for counts in job.result().get_counts()]

@@ -25,7 +25,10 @@ _MANY = 3
 """With more Pauli rotations than this per interaction, a network cannot pay."""
 
 _HOPELESS = 2
-"""Level 2 stops after so many networks in a row that were given up, or ended a tenth worse than the best."""
+"""Level 2 stops after so many networks in a row that were given up, or ended far from the best."""
+
+_FAR = 1.1
+"""A network that is this much longer than the best so far is not looked at further."""
 
 _WORSE = 1.3
 """A network is given up when it is this much longer than the best so far; resynthesis may still shorten
@@ -159,9 +162,10 @@ def _search(
         if places is not None:
             moved = Candidate(program.items, [places[wire] for wire in first.wires])
             shorter = _shorten(moved, width, measured=True, relabelling=True)
+            if shorter.length > _FAR * best.length:
+                continue
+            hopeless = 0
             cost = shorter.cost(qubits, family)
-            if cost < 1.1 * lowest:
-                hopeless = 0
             if cost < lowest:
                 best, lowest = shorter, cost
     return best

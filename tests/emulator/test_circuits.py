@@ -13,6 +13,9 @@ from qiskit_ionq import GPI2Gate, GPIGate, MSGate, ZZGate
 from qiskit_parallel_ionq.emulator.circuits import read_circuit
 from qiskit_parallel_ionq.emulator.problems import CircuitError
 
+# Qiskit 2.0 warns about itself when it builds a gate with many controls.
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+
 NAMED = {
     "x": library.XGate,
     "not": library.XGate,

@@ -17,6 +17,9 @@ from qiskit_parallel_ionq.emulator.program import ALL_QUBITS, Gate
 from qiskit_parallel_ionq.emulator.qasm3 import read_program
 from qiskit_parallel_ionq.emulator.simulate import simulate
 
+# Qiskit 2.0 warns about itself when it builds a gate with many controls.
+pytestmark = pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+
 HEAD = 'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[2] c; '
 
 

@@ -76,6 +76,12 @@ class Job:
         """The circuits: the children, or the job itself."""
         return self.children or (self,)
 
+    def is_pending(self, now: float) -> bool:
+        """Whether a circuit still has something before it that can be canceled."""
+        if self.canceled_at is not None:
+            return False
+        return now < (self.checked_at if self.turn is None else self.turn.end)
+
     @property
     def simulation(self) -> Future[Outcome]:
         """The simulation of a circuit that runs.
@@ -232,8 +238,7 @@ class JobStore:
         """Cancel jobs and their children; what is finished stays as it is."""
         with self._lock:
             now = self._clock()
-            look = Look(now, patience=lambda: 0.0)
-            leaves = [leaf for job in jobs for leaf in job.leaves if look.status(leaf) not in FINAL]
+            leaves = [leaf for job in jobs for leaf in job.leaves if leaf.is_pending(now)]
             for leaf in leaves:
                 leaf.canceled_at = now
             self._schedule.cancel([leaf.turn for leaf in leaves if leaf.turn is not None], now)

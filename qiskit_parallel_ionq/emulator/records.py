@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from . import results
-from .jobs import COMPLETED, FINAL, READY, STARTED, SUBMITTED, Job, Look
+from .jobs import COMPLETED, FAILED, FINAL, READY, STARTED, SUBMITTED, Job, Look
 
 SUBMITTER = "0199b2c4-0000-7000-8000-000000000001"
 PROJECT = "0199b2c4-0000-7000-8000-000000000002"
@@ -30,7 +30,7 @@ def job_record(job: Job, look: Look, *, with_urls: bool, listed: bool = False) -
         listed: the shorter form of the listing, without ``child_job_ids``.
     """
     status = look.status(job)
-    failure = look.failure(job)
+    failure = look.failure(job) if status == FAILED else None
     order = job.order
     ran = _ran(job, look, status)
     finished = status == COMPLETED and not order.dry_run

@@ -26,9 +26,9 @@ def bare_environment(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def provider():
-    """A service without delays or faults, shared by the tests of a module."""
+    """A provider of a service without delays or faults."""
     with ParallelIonQProvider.local(seed=7) as local:
         yield local
 
@@ -68,7 +68,9 @@ def expected_distribution(circuit):
             source[circuit.find_bit(step.clbits[0]).index] = circuit.find_bit(step.qubits[0]).index
         elif step.operation.name != "barrier":
             bare.append(step)
-    active = sorted({bare.find_bit(q).index for step in bare.data for q in step.qubits} | set(source.values()))
+    active = sorted(
+        {bare.find_bit(q).index for step in bare.data for q in step.qubits} | set(source.values())
+    )
     narrow = QuantumCircuit(max(len(active), 1))
     place = {qubit: position for position, qubit in enumerate(active)}
     for step in bare.data:
@@ -103,7 +105,9 @@ def _one_register(n, rng):
 def _several_registers(n, rng):
     half = n // 2
     quantum = [QuantumRegister(size, name) for size, name in ((half, "a"), (n - half, "b")) if size]
-    classical = [ClassicalRegister(size, name) for size, name in ((n - half, "x"), (1, "y"), (half, "z")) if size]
+    classical = [
+        ClassicalRegister(size, name) for size, name in ((n - half, "x"), (1, "y"), (half, "z")) if size
+    ]
     circuit = QuantumCircuit(*quantum, *classical)
     circuit.compose(body(n, rng.integers(1 << 30)), inplace=True)
     clbits = [bit for register in classical if register.name != "y" for bit in register]
@@ -154,7 +158,9 @@ def _loose_clbits(n, rng):
 def _shared_clbits(n, rng):
     bits = [Clbit() for _ in range(n + 1)]
     circuit = QuantumCircuit(
-        QuantumRegister(n, "q"), ClassicalRegister(bits=bits[:n], name="low"), ClassicalRegister(bits=bits[1:], name="high")
+        QuantumRegister(n, "q"),
+        ClassicalRegister(bits=bits[:n], name="low"),
+        ClassicalRegister(bits=bits[1:], name="high"),
     )
     circuit.compose(body(n, rng.integers(1 << 30)), inplace=True)
     circuit.measure(range(n), rng.permutation(n + 1)[:n].tolist())

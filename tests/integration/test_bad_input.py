@@ -187,7 +187,8 @@ def test_numpy_integers_are_integers(bell):
 
 
 @pytest.mark.parametrize(
-    ("option", "meant"), [("shot", "shots"), ("max_worker", "max_workers"), ("circuit_per_job", "circuits_per_job")]
+    ("option", "meant"),
+    [("shot", "shots"), ("max_worker", "max_workers"), ("circuit_per_job", "circuits_per_job")],
 )
 def test_an_unknown_option_suggests_the_near_one(provider, bell, option, meant):
     for act in (
@@ -288,21 +289,27 @@ def test_a_retired_target_names_those_available(provider, bell):
 def test_an_unavailable_target_names_those_available(provider, bell, monkeypatch):
     asleep = replace(machines.MACHINES["qpu.forte-1"], status="unavailable")
     monkeypatch.setitem(machines.MACHINES, "qpu.forte-1", asleep)
-    with pytest.raises(TargetError, match=r"qpu\.forte-1 is unavailable; available are simulator, .*qpu\.aria-1"):
+    with pytest.raises(
+        TargetError, match=r"qpu\.forte-1 is unavailable; available are simulator, .*qpu\.aria-1"
+    ):
         provider.get_backend("qpu.forte-1").run([bell] * 2)
 
 
 # ── URLs ──
 
 
-@pytest.mark.parametrize("url", ["http://api.ionq.co/v0.4", "http://10.0.0.1:8080", "http://127.0.0.1.example.com/"])
+@pytest.mark.parametrize(
+    "url", ["http://api.ionq.co/v0.4", "http://10.0.0.1:8080", "http://127.0.0.1.example.com/"]
+)
 def test_plain_http_leaves_this_machine_never(url):
     with pytest.raises(CredentialsError, match="https://") as caught:
         ParallelIonQProvider("c4n4ry", url)
     assert "c4n4ry" not in str(caught.value)
 
 
-@pytest.mark.parametrize("url", ["ftp://api.ionq.co", "api.ionq.co", "https://me:secret@api.ionq.co", "https://"])
+@pytest.mark.parametrize(
+    "url", ["ftp://api.ionq.co", "api.ionq.co", "https://me:secret@api.ionq.co", "https://"]
+)
 def test_what_is_no_url_for_a_key_is_refused(url):
     with pytest.raises(CredentialsError) as caught:
         ParallelIonQProvider("c4n4ry", url)

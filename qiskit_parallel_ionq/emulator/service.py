@@ -63,8 +63,7 @@ class LocalIonQ:
 
     Args:
         seed: makes every sampled result repeatable; None draws one.
-        round_trip, execution_time, queue_time, running_slots, serial_children, rate_limit, burst, faults,
-            control_flow, artifacts_only: see `Knobs`.
+        round_trip: this and what follows, up to ``artifacts_only``, are the knobs of `Knobs`.
         port: where to listen; 0 picks a free port.
         clock: seconds since the epoch, for the lives of jobs and the rate limit; by default the real time.
             Round trips and stalls always take real time.

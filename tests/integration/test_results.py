@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit, transpile
 from qiskit.providers import JobStatus
+from qiskit.quantum_info import Operator, Statevector
 from qiskit.result.postprocess import format_counts_memory
 
 from qiskit_parallel_ionq.errors import BatchError, CircuitCancelledError, OptionError, ResultTimeoutError
@@ -246,6 +249,94 @@ def test_a_mid_circuit_outcome_is_kept_beside_the_final_one(provider, target):
     assert counts[0].get("01", 0) + counts[0].get("10", 0) > 450
     assert min(counts[0]["01"], counts[0]["10"]) > 150
     assert counts[1]["1"] > 450
+
+
+TAILS = {
+    "measured qubit": lambda circuit: circuit.reset(0),
+    "unmeasured qubit": lambda circuit: circuit.reset(1),
+    "all qubits": lambda circuit: circuit.reset([0, 1]),
+    "before a barrier": lambda circuit: (circuit.reset(0), circuit.barrier()),
+    "and a gate after it": lambda circuit: (circuit.reset(0), circuit.x(0)),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+@pytest.mark.parametrize("gateset", ["native", "qis"])
+@pytest.mark.parametrize("transpiled", [False, True], ids=["abstract", "isa"])
+def test_a_reset_after_the_last_measurement_changes_nothing(provider, gateset, tail, transpiled):
+    backend = provider.get_backend(gateset=gateset)
+    circuit = QuantumCircuit(2, 1)
+    circuit.x([0, 1])
+    circuit.measure(0, 0)
+    TAILS[tail](circuit)
+    if transpiled:
+        circuit = transpile(circuit, backend)
+    assert backend.run(circuit, shots=20).result().get_counts() == {"1": 20}
+
+
+def test_gates_after_the_last_measurement_change_nothing(backend):
+    circuit = QuantumCircuit(2, 2)
+    circuit.x(0)
+    circuit.measure([0, 1], [0, 1])
+    circuit.cx(0, 1)
+    circuit.h(0)
+    assert backend.run(circuit, shots=20).result().get_counts() == {"01": 20}
+
+
+def _branches(circuit):
+    """Hex outcome -> probability of a circuit with measurements and resets anywhere, branch by branch."""
+    branches = [(0, Statevector.from_label("0" * circuit.num_qubits))]
+    for step in circuit.data:
+        where = [circuit.find_bit(qubit).index for qubit in step.qubits]
+        if step.operation.name not in ("measure", "reset"):
+            branches = [(bits, state.evolve(step.operation, where)) for bits, state in branches]
+            continue
+        split = []
+        for bits, state in branches:
+            for value in (0, 1):
+                # unnormalised: the squared norm of a branch is its probability
+                seen = state.evolve(Operator(np.diag([1 - value, value])), where)
+                if step.operation.name == "reset":
+                    split.append((bits, seen.evolve(Operator.from_label("X" if value else "I"), where)))
+                else:
+                    clbit = circuit.find_bit(step.clbits[0]).index
+                    split.append((bits & ~(1 << clbit) | value << clbit, seen))
+        branches = [(bits, state) for bits, state in split if np.linalg.norm(state.data) > 1e-9]
+    distribution = defaultdict(float)
+    for bits, state in branches:
+        distribution[hex(bits)] += float(np.linalg.norm(state.data) ** 2)
+    return distribution
+
+
+def _random_dynamic(seed):
+    rng = np.random.default_rng(seed)
+    width = int(rng.integers(1, 5))
+    circuit = QuantumCircuit(width, width + 1, name=f"dynamic-{seed}")
+    for _ in range(12):
+        qubit = int(rng.integers(width))
+        match rng.choice(["u", "u", "cx", "rzz", "measure", "reset"]):
+            case "u":
+                circuit.u(*rng.uniform(0, 2 * np.pi, 3), qubit)
+            case "cx" if width > 1:
+                circuit.cx(qubit, (qubit + 1) % width)
+            case "rzz" if width > 1:
+                circuit.rzz(rng.uniform(0, 3), qubit, (qubit + 1) % width)
+            case "measure":
+                circuit.measure(qubit, int(rng.integers(width + 1)))
+            case "reset":
+                circuit.reset(qubit)
+    circuit.measure(range(width), rng.permutation(width + 1)[:width].tolist())
+    return circuit
+
+
+@pytest.mark.parametrize("gateset", ["native", "qis"])
+def test_random_dynamic_circuits_have_the_distribution_of_their_branches(provider, gateset, distance):
+    circuits = [_random_dynamic(seed) for seed in range(24)]
+    result = provider.get_backend(gateset=gateset).run(circuits, shots=200, memory=True).result()
+    for circuit, entry in zip(circuits, result.results, strict=True):
+        assert distance(entry.data.probabilities, _branches(circuit)) < EXACT, circuit.draw()
+        assert sum(entry.data.counts.values()) == len(entry.data.memory) == 200
+        assert {key: entry.data.memory.count(key) for key in set(entry.data.memory)} == entry.data.counts
 
 
 # ── noise, machines, dry runs ──

@@ -21,7 +21,7 @@ from .batch import Batch
 from .compiler import is_dynamic, lower_dynamic
 from .conductor import Conductor
 from .encode import EncodedCircuit, Kind, encode_circuit
-from .errors import CircuitError, CompileError, IonQError
+from .errors import CircuitError, IonQError
 from .job import ParallelIonQJob
 from .options import RunOptions
 from .parcel import Packer
@@ -201,7 +201,7 @@ class ParallelIonQBackend(BackendV2):
         try:
             compiler.check(circuit, target)
         except CircuitError as error:
-            raise type(error)(f"{who}: {error}") from error
+            raise type(error)(f"circuit {index}: {error}") from error
         if is_dynamic(circuit):
             return "qasm3"
         if options.optimization_level is None and not compiler.is_isa(circuit, target):
@@ -234,7 +234,7 @@ class ParallelIonQBackend(BackendV2):
                 encoded = self._encode(circuit, kind, options)
             except IonQError as error:
                 headers.append({"name": circuit.name, "memory_slots": circuit.num_clbits})
-                conductor.fail(batch, index, CompileError(f"circuit {index} ({circuit.name!r}): {error}"))
+                conductor.fail(batch, index, error)
                 continue
             headers.append(dict(encoded.header))
             for parcel in packer.add(index, encoded, shots[index]):

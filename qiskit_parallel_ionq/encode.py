@@ -84,9 +84,10 @@ class EncodedCircuit:
 def encode_circuit(circuit: QuantumCircuit, *, kind: Kind, renumber: bool = True) -> EncodedCircuit:
     """Encode one circuit.
 
-    Barriers, delays, identities, global phases, resets of fresh qubits and, in gate lists, final measurements
-    are not sent. Native phases beyond one turn are taken modulo 1 and a negative MS angle is said as half a
-    turn more of its first phase: the same operation, inside the documented ranges.
+    Barriers, delays, identities, global phases, and in gate lists final measurements and resets before or
+    after everything else on their qubit, are not sent. Native phases beyond one turn are taken modulo 1 and a
+    negative MS angle is said as half a turn more of its first phase: the same operation, inside the
+    documented ranges.
 
     Args:
         circuit: no unbound parameters. ``"native"``: gpi, gpi2, ms, zz. ``"qis"``: Qiskit's gates that have a
@@ -241,6 +242,7 @@ def _gate_list(circuit: QuantumCircuit, kind: Kind, renumber: bool) -> tuple[byt
     gates: list[tuple[int, _Step]] = []
     touched: set[int] = set()
     measured: set[int] = set()
+    discarded: set[int] = set()
     sources: list[int | None] = [None] * len(clbit_index)
 
     for position, instruction in enumerate(circuit.data):
@@ -248,11 +250,15 @@ def _gate_list(circuit: QuantumCircuit, kind: Kind, renumber: bool) -> tuple[byt
         if name in _UNSENT:
             continue
         qubits = [qubit_index[qubit] for qubit in instruction.qubits]
+        if name == "reset":
+            # Before anything else the qubit is in |0> already; after everything else nobody looks at it.
+            discarded.update(touched.intersection(qubits))
+            continue
+        if not discarded.isdisjoint(qubits):
+            raise _refusal(circuit, position, "follows a reset; send the circuit as OpenQASM 3")
         if name == "measure":
             sources[clbit_index[instruction.clbits[0]]] = qubits[0]
             measured.add(qubits[0])
-        elif name == "reset" and touched.isdisjoint(qubits):
-            continue  # a fresh qubit is in |0> already
         else:
             if not measured.isdisjoint(qubits):
                 raise _refusal(circuit, position, "acts on a measured qubit; send the circuit as OpenQASM 3")
@@ -296,7 +302,7 @@ def _numbers(circuit: QuantumCircuit, position: int, params: Sequence[Any]) -> l
 def _composed(circuit: QuantumCircuit, position: int, qubits: list[int], kind: Kind) -> list[_Step]:
     """Return what says a gate that is not in the table: controlled forms and Pauli evolutions (QIS only)."""
     operation = circuit.data[position].operation
-    if operation.name in {"reset", "store"} or hasattr(operation, "blocks"):
+    if operation.name == "store" or hasattr(operation, "blocks"):
         raise _refusal(circuit, position, "is no gate; send the circuit as OpenQASM 3")
     if kind == "native":
         raise _refusal(circuit, position, "is not native (gpi, gpi2, ms, zz); transpile it for the backend")

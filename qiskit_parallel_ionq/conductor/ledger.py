@@ -44,6 +44,8 @@ class Ledger:
     lane: Lane
     voyages: list[Voyage] = field(default_factory=list)
     due: list[tuple[float, int]] = field(default_factory=list)
+    to_look: list[int] = field(default_factory=list)
+    looks_ready: int = 0
     to_cancel: list[int] = field(default_factory=list)
     active: int = 0
     stopped: Exception | None = None

@@ -119,18 +119,18 @@ class Watching:
         if not self._stage.is_open(batch):
             return
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
-        together = []
         while ledger.due and ledger.due[0][0] <= now + WINDOW:
             due, number = heapq.heappop(ledger.due)
             if ledger.voyages[number].due != due or not batch.submissions[number].phase.is_in_service:
                 continue
             ledger.voyages[number].due = math.inf
             if ledger.looks_one_by_one or self._wants_own_look(batch, number):
-                self._ask(batch, [number], alone=True)
+                self._ask_alone(batch, number)
             else:
-                together.append(number)
-        for start in range(0, len(together), wire.IDS_PER_PAGE):
-            self._ask(batch, together[start : start + wire.IDS_PER_PAGE], alone=False)
+                ledger.to_look.append(number)
+        while ledger.looks_ready * wire.IDS_PER_PAGE < len(ledger.to_look):
+            ledger.looks_ready += 1
+            self._ask_together(batch)
 
     def _wants_own_look(self, batch: Batch, number: int) -> bool:
         """Say whether only the job's own page will do: listings leave out children's ids."""
@@ -138,13 +138,32 @@ class Watching:
         is_missing = self._stage.ledger(batch).voyages[number].missing_since is not None
         return is_missing or (batch.parcels[number].is_pack and not (record and record.child_ids))
 
-    def _ask(self, batch: Batch, numbers: list[int], *, alone: bool) -> None:
-        worker, ids = self._stage.worker, [batch.submissions[n].job_id or "" for n in numbers]
+    def _ask_alone(self, batch: Batch, number: int) -> None:
+        worker, job_id = self._stage.worker, batch.submissions[number].job_id or ""
         task = Task(
-            perform=(lambda: worker.look_at(ids[0])) if alone else (lambda: worker.look(ids)),
-            then=lambda report: self._looked(batch, numbers, report, alone=alone),
+            perform=lambda: worker.look_at(job_id),
+            then=lambda report: self._looked(batch, [number], report, alone=True),
         )
         self._stage.ledger(batch).lane.put(Order.LOOK, task)
+
+    def _ask_together(self, batch: Batch) -> None:
+        """Have one page asked for: of the jobs that are due when it goes out, not when it was planned."""
+        ledger, worker = self._stage.ledger(batch), self._stage.worker
+        numbers: list[int] = []
+        ids: list[str] = []
+
+        def fill_page() -> None:
+            ledger.looks_ready -= 1
+            numbers.extend(ledger.to_look[: wire.IDS_PER_PAGE])
+            del ledger.to_look[: wire.IDS_PER_PAGE]
+            ids.extend(batch.submissions[n].job_id or "" for n in numbers)
+
+        task = Task(
+            perform=lambda: worker.look(ids),
+            then=lambda report: self._looked(batch, numbers, report, alone=False),
+            on_start=fill_page,
+        )
+        ledger.lane.put(Order.LOOK, task)
 
     def _looked(self, batch: Batch, numbers: list[int], report: Report, *, alone: bool) -> None:
         ledger = self._stage.ledger(batch)

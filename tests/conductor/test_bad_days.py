@@ -119,6 +119,17 @@ def test_an_answer_that_does_not_come_does_not_hold_up_the_others(simulation, as
     assert_right(run.finish(batch))
 
 
+def test_looks_that_fell_due_while_the_gate_was_shut_share_a_request(simulation, assert_right):
+    run = simulation(execution=lambda k: 0.2 + 0.1 * k, predicts=False)
+    batch = run.send(20, max_workers=20)
+    run.finish(batch, until=0.4)
+    run.ionq.get_faults = [(429, 5)]
+    assert_right(run.finish(batch))
+    shut_at = next(at for at, _, _, fault in run.ionq.log if fault == (429, 5))
+    reopened = [at for at, _, path, _ in run.ionq.log if path == "/jobs?ids" and at > shut_at + 4.9]
+    assert len(reopened) == 1
+
+
 def test_a_wrong_key_is_said_once_and_nothing_more_is_sent(simulation):
     run = simulation()
     run.ionq.post_faults = lambda: 401

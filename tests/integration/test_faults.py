@@ -71,7 +71,7 @@ def test_a_pack_whose_answer_was_lost_is_adopted_whole(connect, fault):
 def test_every_answer_lost_still_buys_each_circuit_once(connect):
     service, provider = connect(faults=[Fault("reset", method="POST", path="/jobs", after=True)])
     job = provider.get_backend().run(TEN, shots=20)
-    assert answers(job.result(timeout=20)) == list(range(10))
+    assert answers(job.result(timeout=60)) == list(range(10))
     assert service.stats().by_route["POST /jobs"] == service.stats().jobs == 10
 
 

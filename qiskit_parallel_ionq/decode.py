@@ -130,7 +130,7 @@ def _distribution(raw: RawResult, readout: Readout) -> tuple[_Ints, _Floats]:
         raise ResultIntegrityError(f"the service's {raw.kind} are {_show(raw.body)}, not a distribution")
     if raw.kind in raw.body:
         entries, sources, width = _register(raw, readout)
-        outcomes = _from_bit_strings(entries, _is_wide(width, sources))
+        outcomes = _from_bit_strings(entries, width, _is_wide(width, sources))
     else:
         _require_final(readout, "one distribution over all qubits")
         entries, sources, width = raw.body, readout.sources, readout.num_qubits
@@ -213,15 +213,14 @@ def _from_decimals(keys: list[str], wide: bool) -> _Ints:
     """Read outcomes of format v1."""
     try:
         text = ",".join(keys)
-        if "" in keys or text.encode("ascii").translate(None, b"0123456789,"):
+        if "" in keys or text.count(",") != len(keys) - 1:
+            raise ValueError("a comma or nothing in a key")
+        if text.encode("ascii").translate(None, b"0123456789,"):
             raise ValueError("not a decimal number")
         if wide:
             return np.array([int(key) for key in keys], dtype=object)
-        outcomes = np.fromstring(
-            text, dtype=np.int64, sep=","
-        )  # far faster than int() on each; ends at 2^63 - 1
-        if len(outcomes) != len(keys):
-            raise ValueError("a comma in a key")
+        # Far faster than int() on each; ends at 2^63 - 1.
+        outcomes = np.fromstring(text, dtype=np.int64, sep=",")
     except (TypeError, ValueError) as error:
         raise ResultIntegrityError(
             f"the service's outcomes are not decimal numbers: {_show(keys)}"
@@ -229,13 +228,15 @@ def _from_decimals(keys: list[str], wide: bool) -> _Ints:
     return outcomes
 
 
-def _from_bit_strings(entries: dict[str, Any], wide: bool) -> _Ints:
+def _from_bit_strings(entries: dict[str, Any], width: int, wide: bool) -> _Ints:
     """Read outcomes of format v2: bit 0 leftmost."""
     text = "".join(entries).encode("ascii", "replace")
     if len(set(map(len, entries))) != 1 or not text or text.translate(None, b"01"):
         raise ResultIntegrityError(
             f"the service's outcomes are not bit strings of one length: {_show(entries)}"
         )
+    if len(next(iter(entries))) < width:
+        raise ResultIntegrityError(f"the service's outcomes tell fewer than {width} bits: {_show(entries)}")
     return _pack(np.frombuffer(text, np.uint8).reshape(len(entries), -1) & np.uint8(1), wide)
 
 

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command line: try it, time it, serve the emulator, see what the service offers.
 
-Exit codes: 0 done, 1 an error of ours, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 an error of ours or a no to a question, 2 wrong usage, 130 interrupted.
 """
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import math
@@ -20,13 +21,31 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
     from .backend import ParallelIonQBackend
+    from .job import ParallelIonQJob
 
 _ROUND_TRIP = 0.15
+_FEW = 5
+"""How many circuits go one after the other with ``--quick``."""
+
+
+class _Number(click.FloatRange):
+    """A number in a range; ``nan`` is in none."""
+
+    name = "number"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = float(super().convert(value, param, ctx))
+        if math.isnan(number):
+            self.fail("nan is not a number", param, ctx)
+        return number
+
+
+_SECONDS = _Number(0, 86_400)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="qiskit-parallel-ionq")
-@click.option("-v", "--verbose", is_flag=True, help="Show the log of every circuit.")
+@click.option("-v", "--verbose", is_flag=True, help="Log every circuit, in place of a progress bar.")
 def cli(verbose: bool) -> None:
     """Run many quantum circuits on IonQ at once."""
     if verbose:
@@ -39,79 +58,81 @@ def cli(verbose: bool) -> None:
 @click.option("--shots", default=1000, show_default=True, type=click.IntRange(1, 1_000_000))
 @click.option("--max-workers", default=10, show_default=True, type=click.IntRange(1, 64))
 @click.option(
-    "--execution-time",
-    default=3.0,
-    show_default=True,
-    type=click.FloatRange(0),
-    help="Seconds a circuit runs.",
+    "--execution-time", default=3.0, show_default=True, type=_SECONDS, help="Seconds a circuit runs."
 )
 @click.option("--compare", is_flag=True, help="Run the same circuits one after the other as well.")
+@click.option("--quick", is_flag=True, help=f"With --compare: {_FEW} of them, and scale up.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def demo(
-    num_circuits: int, shots: int, max_workers: int, execution_time: float, compare: bool, as_json: bool
+    num_circuits: int,
+    shots: int,
+    max_workers: int,
+    execution_time: float,
+    compare: bool,
+    quick: bool,
+    as_json: bool,
 ) -> None:
     """Send circuits of 4 qubits to an emulated IonQ on this machine: no key, no network, no cost."""
     from .provider import ParallelIonQProvider
 
-    _say(as_json, f"An emulated IonQ: round trip {_ROUND_TRIP * 1e3:.0f} ms, {execution_time:g} s a circuit.")
+    say = _silence if as_json else click.echo
+    say(f"An emulated IonQ: round trip {_ROUND_TRIP * 1e3:.0f} ms, {execution_time:g} s a circuit.")
     with ParallelIonQProvider.local(
         seed=1, round_trip=_ROUND_TRIP, execution_time=execution_time
     ) as provider:
-        backend = provider.get_backend()
-        circuits = _transpiled(backend, num_circuits)
-        _say(
-            as_json,
-            f"Running {num_circuits} circuits of 4 qubits, {shots} shots each, {max_workers} at a time.",
+        backend = provider.get_backend(target="simulator", shots=shots)
+        circuits = _native_circuits(backend, num_circuits)
+        say(f"Running {num_circuits} circuits of 4 qubits, {shots} shots each, {max_workers} at a time.")
+        wall, job = _timed_run(backend, circuits, max_workers=max_workers)
+        counts = [job.result().get_counts(index) for index in range(num_circuits)]
+        ids = [str(job_id) for job_id in job.job_ids()]
+        for index, (counted, job_id) in enumerate(zip(counts, ids, strict=True)):
+            say(f"  circuit {index:3}  job …{job_id[-8:]}  {_in_short(counted)}")
+        ideal, how = _ideal_time(num_circuits, max_workers, execution_time)
+        say(f"\nWall time {wall:.2f} s; ideal {ideal:.2f} s; ratio {wall / ideal:.2f}.")
+        say(
+            "Wall: from run() to the last result; circuits were compiled before.\n"
+            f"Ideal: {how}.\n"
+            "A result is asked for at the moment it should be there, not after it is seen\n"
+            "to be there, so part of a round trip may be saved on that."
         )
-        wall, job = _timed_run(backend, circuits, shots=shots, max_workers=max_workers, progress=not as_json)
-        counts = job.result().get_counts()
-        counts = counts if isinstance(counts, list) else [counts]
-        ideal = _ideal_time(num_circuits, max_workers, execution_time)
-        facts: dict[str, Any] = {
-            "circuits": num_circuits,
-            "wall_s": wall,
-            "ideal_s": ideal,
-            "ratio": wall / ideal,
-        }
-        if not as_json:
-            for index, (counted, job_id) in enumerate(zip(counts, job.job_ids(), strict=True)):
-                click.echo(f"  circuit {index:3}  job …{str(job_id)[-8:]}  {_in_short(counted)}")
-            click.echo(f"\nWall time {wall:.2f} s; ideal {ideal:.2f} s; ratio {wall / ideal:.2f}.")
-            click.echo(_how_ideal_is_counted(num_circuits, max_workers))
+        facts: dict[str, Any] = {"circuits": num_circuits, "wall_s": wall, "ideal_s": ideal}
+        facts |= {"ratio": wall / ideal, "job_ids": ids, "counts": counts}
         if compare:
-            estimate = num_circuits * (execution_time + 2 * _ROUND_TRIP)
-            _say(as_json, f"\nNow one after the other (about {estimate:.0f} s) …")
-            slow, _ = _timed_run(backend, circuits, shots=shots, use_parallel=False, progress=not as_json)
-            facts |= {"sequential_s": slow, "speed_up": slow / wall}
-            _say(
-                as_json,
-                f"Sequential {slow:.2f} s, parallel {wall:.2f} s: {slow / wall:.1f} times faster.",
+            few = circuits[:_FEW] if quick else circuits
+            estimate = len(few) * (execution_time + 2 * _ROUND_TRIP)
+            say(f"\nNow {len(few)} of them, one after the other (about {estimate:.0f} s):")
+            slow, _ = _timed_run(backend, few, use_parallel=False)
+            scaled = slow * num_circuits / len(few)
+            facts |= {"sequential_s": slow, "sequential_circuits": len(few), "speed_up": scaled / wall}
+            note = "" if len(few) == num_circuits else f", so {scaled:.2f} s for all (scaled, not measured)"
+            say(
+                f"One after the other {slow:.2f} s{note}; at once {wall:.2f} s: "
+                f"{scaled / wall:.1f} times faster."
             )
-        if as_json:
-            click.echo(json.dumps({**facts, "counts": counts}))
+    if as_json:
+        click.echo(json.dumps(facts))
 
 
 @cli.command()
-@click.option(
-    "--compare/--no-compare", default=None, help="Sequential and parallel, side by side (the default)."
-)
-@click.option("--parallel", is_flag=True, help="Parallel only.")
+@click.option("--compare", is_flag=True, help="One after the other and in parallel (the default).")
+@click.option("--parallel", is_flag=True, help="In parallel only.")
 @click.option("--num-circuits", default=20, show_default=True, type=click.IntRange(1, 5000))
 @click.option("--max-workers", default=8, show_default=True, type=click.IntRange(1, 64))
 @click.option("--shots", default=1000, show_default=True, type=click.IntRange(1, 1_000_000))
 @click.option("--target", help="A real target, such as simulator or qpu.forte-1; needs an API key.")
-@click.option("--url", help="Base URL of another service; its key comes from IONQ_API_KEY.")
+@click.option("--url", help="Base URL of another service; needs its API key.")
 @click.option(
     "--execution-time",
     default=3.0,
     show_default=True,
-    type=click.FloatRange(0),
-    help="Of the emulator, in seconds.",
+    type=_SECONDS,
+    help="Seconds a circuit runs on the emulator.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask before a machine that costs money is used.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a table.")
 def bench(
-    compare: bool | None,
+    compare: bool,
     parallel: bool,
     num_circuits: int,
     max_workers: int,
@@ -122,95 +143,77 @@ def bench(
     yes: bool,
     as_json: bool,
 ) -> None:
-    """Time circuits one after the other and in parallel; on the emulator unless a target or URL is given."""
+    """Time circuits of 4 qubits, one after the other and in parallel.
+
+    On the emulator, unless --target or --url is given: then on your account, whose key is IONQ_API_KEY.
+    """
     from .provider import ParallelIonQProvider
 
-    one_by_one = compare if compare is not None else not parallel
-    if target is None and url is None:
+    say = _silence if as_json else click.echo
+    one_by_one = compare or not parallel
+    is_local = target is None and url is None
+    if is_local:
         provider = ParallelIonQProvider.local(seed=1, round_trip=_ROUND_TRIP, execution_time=execution_time)
-        where = "the emulator"
     else:
         provider = ParallelIonQProvider(url=url)
-        where = f"{target or 'simulator'} at {provider.url}"
     with provider:
-        backend = provider.get_backend(target=target)
+        backend = provider.get_backend(target="simulator" if is_local else target, shots=shots)
+        where = "the emulator" if is_local else f"{backend.ionq_target} at {provider.url}"
+        provider.require_available(backend.ionq_target)  # there is a key: nobody is asked in vain
         if not backend.simulator and not yes:
-            runs = num_circuits * (2 if one_by_one else 1)
-            click.confirm(
-                f"This buys {runs} jobs of {shots} shots each on {backend.ionq_target}. Go on?", abort=True
-            )
-        circuits = _transpiled(backend, num_circuits)
-        _say(as_json, f"{num_circuits} circuits of 4 qubits, {shots} shots each, on {where}")
-        modes = ([("sequential", {"use_parallel": False})] if one_by_one else []) + [
-            ("parallel", {"max_workers": max_workers})
-        ]
+            _ask_before_buying(num_circuits * (1 + one_by_one), shots, backend.ionq_target)
+        circuits = _native_circuits(backend, num_circuits)
+        say(f"{num_circuits} circuits of 4 qubits, {shots} shots each, on {where}.")
         times: dict[str, float] = {}
-        for name, options in modes:
-            times[name], _ = _timed_run(backend, circuits, shots=shots, progress=not as_json, **options)
-        rows = {
-            name: {"seconds": seconds, "per_circuit": seconds / num_circuits}
-            for name, seconds in times.items()
-        }
-        speed_up = times["sequential"] / times["parallel"] if one_by_one else None
-    if as_json:
-        click.echo(
-            json.dumps({"where": where, "max_workers": max_workers, "modes": rows, "speed_up": speed_up})
-        )
-        return
-    click.echo(f"\n{'mode':12} {'total s':>9} {'s/circuit':>10}")
-    for name, row in rows.items():
-        click.echo(f"{name:12} {row['seconds']:9.2f} {row['per_circuit']:10.3f}")
+        if one_by_one:
+            say("One after the other:")
+            times["sequential"], _ = _timed_run(backend, circuits, use_parallel=False)
+        say("In parallel:")
+        times["parallel"], _ = _timed_run(backend, circuits, max_workers=max_workers)
+    speed_up = times["sequential"] / times["parallel"] if one_by_one else None
+    say(f"\n{'mode':12} {'total s':>9} {'s/circuit':>10}")
+    for mode, seconds in times.items():
+        say(f"{mode:12} {seconds:9.2f} {seconds / num_circuits:10.3f}")
     if speed_up is not None:
-        click.echo(f"\nParallel is {speed_up:.1f} times faster (max_workers={max_workers}).")
+        say(f"\nIn parallel it is {speed_up:.1f} times faster (max_workers={max_workers}).")
+    if as_json:
+        facts = {"where": where, "circuits": num_circuits, "shots": shots, "max_workers": max_workers}
+        click.echo(json.dumps({**facts, "seconds": times, "speed_up": speed_up}))
 
 
 @cli.command()
 @click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535))
 @click.option(
-    "--round-trip", default=0.0, show_default=True, type=click.FloatRange(0), help="Seconds per request."
+    "--round-trip", default=0.0, show_default=True, type=_SECONDS, help="Seconds added to a request."
 )
 @click.option(
-    "--execution-time",
-    default=0.5,
-    show_default=True,
-    type=click.FloatRange(0),
-    help="Seconds a circuit runs.",
+    "--execution-time", default=0.5, show_default=True, type=_SECONDS, help="Seconds a circuit runs."
 )
+@click.option("--running-slots", type=click.IntRange(1), help="Circuits that run at once; no limit if unset.")
 @click.option(
-    "--running-slots", type=click.IntRange(1), help="Circuits that run at once; unlimited if not given."
-)
-@click.option(
-    "--rate-limit", type=click.FloatRange(0, min_open=True), help="Requests per second before it answers 429."
+    "--rate-limit",
+    type=_Number(0, min_open=True),
+    help="Requests per second before it answers 429; no limit if unset.",
 )
 @click.option("--control-flow", is_flag=True, help="Execute branches, which the real service refuses.")
-@click.option("--seed", type=int)
-def serve(
-    port: int,
-    round_trip: float,
-    execution_time: float,
-    running_slots: int | None,
-    rate_limit: float | None,
-    control_flow: bool,
-    seed: int | None,
-) -> None:
+@click.option("--seed", type=click.IntRange(0), help="Makes what is sampled repeatable.")
+def serve(**knobs: Any) -> None:
     """Serve the emulated IonQ on this machine until Ctrl-C, for any client of IonQ's API."""
     from .emulator import LocalIonQ
 
-    service = LocalIonQ(
-        port=port,
-        round_trip=round_trip,
-        execution_time=execution_time,
-        running_slots=running_slots,
-        rate_limit=rate_limit,
-        control_flow=control_flow,
-        seed=seed,
-    )
+    try:
+        service = LocalIonQ(**knobs).start()
+    except OSError as error:
+        raise click.ClickException(f"cannot listen on port {knobs['port']}: {error.strerror}") from error
     with service:
         click.echo(f"export IONQ_API_URL={service.url}")
         click.echo(f"export IONQ_API_KEY={service.api_key}")
-        click.echo("Serving until Ctrl-C.", err=True)
-        while True:
-            time.sleep(3600)
+        click.echo("Serving until Ctrl-C; set these two where your program runs.", err=True)
+        try:
+            while True:
+                time.sleep(3600)
+        finally:
+            click.echo(f"\nServed {service.stats().requests} requests.", err=True)
 
 
 @cli.command()
@@ -238,15 +241,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours are one message and exit code 1."""
     from .errors import IonQError
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show a letter shows "?"
     try:
         cli.main(
             args=None if arguments is None else list(arguments),
             prog_name="qiskit-parallel-ionq",
             standalone_mode=False,
         )
-    except click.exceptions.Abort:
-        sys.exit(130)
-    except KeyboardInterrupt:
+    except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
     except click.ClickException as error:
         error.show()
@@ -256,7 +260,22 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _transpiled(backend: ParallelIonQBackend, count: int) -> list[QuantumCircuit]:
+def _silence(text: str) -> None:
+    """Say nothing: standard output is for JSON."""
+
+
+def _ask_before_buying(jobs: int, shots: int, target: str) -> None:
+    """Ask on standard error; whatever is not a yes, the end of the input included, is a no."""
+    click.echo(
+        f"This buys {jobs} jobs of {shots} shots each ({jobs * shots:,} shots) on {target}. Go on? [y/N]: ",
+        nl=False,
+        err=True,
+    )
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise click.ClickException("not confirmed, so nothing was sent; --yes confirms without a question")
+
+
+def _native_circuits(backend: ParallelIonQBackend, count: int) -> list[QuantumCircuit]:
     """Return different circuits of 4 qubits in native gates: entangled, each turned a little further."""
     from qiskit import QuantumCircuit, transpile
 
@@ -275,23 +294,28 @@ def _transpiled(backend: ParallelIonQBackend, count: int) -> list[QuantumCircuit
 
 def _timed_run(
     backend: ParallelIonQBackend, circuits: list[QuantumCircuit], **options: Any
-) -> tuple[float, Any]:
+) -> tuple[float, ParallelIonQJob]:
+    is_verbose = logging.getLogger("qiskit_parallel_ionq").isEnabledFor(logging.INFO)
     began = time.perf_counter()
-    job = backend.run(circuits, **options)
-    job.result()
+    job = backend.run(circuits, progress=not is_verbose, **options)
+    try:
+        job.result()
+    except KeyboardInterrupt:
+        click.echo("\nInterrupted: cancelling what has no result yet.", err=True)
+        job.cancel()
+        job.wait(timeout=10)
+        raise
     return time.perf_counter() - began, job
 
 
-def _ideal_time(circuits: int, workers: int, execution: float) -> float:
-    """Return seconds that nobody can save who holds one connection per worker."""
+def _ideal_time(circuits: int, workers: int, execution: float) -> tuple[float, str]:
+    """Return the seconds it takes at least with one connection per worker, and how they are counted."""
     waves = math.ceil(circuits / workers)
-    return max(waves * _ROUND_TRIP + execution + _ROUND_TRIP, 2 * waves * _ROUND_TRIP)
-
-
-def _how_ideal_is_counted(circuits: int, workers: int) -> str:
-    waves = math.ceil(circuits / workers)
-    trips = "1 round trip" if waves == 1 else f"{waves} round trips"
-    return f"Ideal: {trips} to submit, the last execution, 1 round trip to fetch."
+    to_submit = f"{waves} round trip{'s' if waves > 1 else ''} to submit"
+    if execution >= (waves - 1) * _ROUND_TRIP:
+        seconds = waves * _ROUND_TRIP + execution + _ROUND_TRIP
+        return seconds, f"{to_submit}, {execution:g} s of execution, 1 to fetch"
+    return 2 * waves * _ROUND_TRIP, f"{to_submit}, as many to fetch; executions end meanwhile"
 
 
 def _in_short(counts: dict[str, int], shown: int = 4) -> str:
@@ -299,8 +323,3 @@ def _in_short(counts: dict[str, int], shown: int = 4) -> str:
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     parts = [f"{bits}: {count}" for bits, count in ranked[:shown]]
     return "  ".join(parts) + ("  …" if len(ranked) > shown else "")
-
-
-def _say(as_json: bool, text: str) -> None:
-    if not as_json:
-        click.echo(text)

@@ -403,6 +403,11 @@ def test_a_small_drift_of_the_sum_is_made_good(drift, exact):
     assert outcome.probabilities == {"0x0": 0.5, "0x3": 0.5 + drift}
 
 
+def test_a_drift_upwards_does_not_stop_the_sampling():
+    outcome = read("probabilities", {"0": 1.0 + 5e-7, "3": 1e-9}, exact=True, shots=1000)
+    assert outcome.counts == {"0x0": 1000}
+
+
 def test_a_negative_drift_counts_as_nothing():
     outcome = read("probabilities", {"0": 0.5, "1": -1e-10, "2": 0.0, "3": 0.5}, exact=True)
     assert outcome.probabilities == {"0x0": 0.5, "0x3": 0.5}
@@ -464,6 +469,11 @@ def test_more_classical_bits_than_64_read_few_qubits(body):
     assert read("probabilities", body, readout).counts == {hex(1 << 70): 10}
 
 
+def test_an_outcome_beyond_63_bits_is_not_taken_for_the_largest_of_63():
+    with pytest.raises(ResultIntegrityError, match="on 63 qubits"):
+        read("probabilities", {str(1 << 63): 1.0}, Readout(tuple(range(63)), 63))
+
+
 @pytest.mark.parametrize("body", [{str(1 << 70): 1.0}, {"1,1": 1.0}, {"9" * 5000: 1.0}])
 def test_wide_outcomes_are_checked_too(body):
     with pytest.raises(ResultIntegrityError):
@@ -509,6 +519,13 @@ def test_distributions_of_several_registers_do_not_tell_joint_outcomes():
 )
 def test_without_registers_a_measurement_in_the_middle_cannot_be_read(kind, body):
     with pytest.raises(ResultIntegrityError, match=r"mid-circuit measurements.*noise_model, or on a QPU"):
+        read(kind, body, MIDDLE)
+
+
+@pytest.mark.parametrize("kind", ["probabilities", "histogram"])
+def test_the_qubits_at_the_end_do_not_stand_in_for_a_register_of_the_middle(kind):
+    body = by_register(kind, _1=1.0 if kind == "probabilities" else 10)
+    with pytest.raises(ResultIntegrityError, match=r"joint outcomes of \['c'\]"):
         read(kind, body, MIDDLE)
 
 

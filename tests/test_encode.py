@@ -872,6 +872,15 @@ def test_a_loop_variable_does_not_take_the_name_of_a_register(name):
     assert declared not in {"c", "q", "input"}
 
 
+def test_a_renamed_loop_variable_takes_no_name_that_is_taken():
+    circuit = QuantumCircuit(QuantumRegister(1, "w"), ClassicalRegister(1, "z"))
+    outer, inner = Parameter("q_"), Parameter("q")
+    with circuit.for_loop(range(2), outer), circuit.for_loop(range(3), inner):
+        circuit.rx(outer + inner, 0)
+    first, second = re.findall(r"for (?:int )?(\w+) in", source_of(circuit))
+    assert len({first, second, "q", "c"}) == 4
+
+
 def test_parameters_inside_blocks_are_looked_at_too():
     circuit = QuantumCircuit(1, 1, name="Ada")
     circuit.h(0)

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import count
 from typing import Any
 
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm3
@@ -189,7 +190,8 @@ def _renamed(parameter: Any, body: QuantumCircuit) -> tuple[Any, QuantumCircuit]
     """Return a loop's variable and body, under a name that is not one of our registers'."""
     if parameter is None or parameter.name not in (_QUBITS, _CLBITS):
         return parameter, body
-    other = Parameter(f"{parameter.name}_")
+    taken = {name.name for name in body.parameters}
+    other = Parameter(next(n for k in count() if (n := f"{parameter.name}_{k}") not in taken))
     return other, body.assign_parameters({parameter: other}) if parameter in body.parameters else body
 
 

@@ -3,7 +3,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from qiskit.quantum_info import Operator
+
+from qiskit_parallel_ionq.gates import GPI2Gate, GPIGate, MSGate, ZZGate
 
 pytestmark = pytest.mark.strangers
 
@@ -34,6 +38,16 @@ def test_a_batch_comes_back_in_order(found):
 @pytest.mark.parametrize("gateset", ["qis", "native"])
 def test_distributions_are_those_of_cirqs_own_simulator(found, gateset):
     assert found[f"{gateset}_difference"] < 1e-9
+
+
+@pytest.mark.parametrize(
+    "gate", [GPIGate(0.3), GPI2Gate(-0.2), MSGate(0.1, 0.4, 0.17), ZZGate(0.15)], ids=lambda gate: gate.name
+)
+def test_native_gates_are_what_cirq_says_they_are(found, gate):
+    real, imaginary = np.array(found["matrices"][gate.name])
+    # Qiskit's first qubit is the right factor.
+    ours = Operator(gate).reverse_qargs().data
+    assert np.abs(ours - (real + 1j * imaginary)).max() < 1e-12
 
 
 def test_a_job_tells_about_itself(found):

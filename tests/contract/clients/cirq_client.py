@@ -50,6 +50,12 @@ def against_cirq(ionq: cirq_ionq.Service, circuit: cirq.Circuit) -> float:
     return max(float(abs(found.get(word, 0.0) - p)) for word, p in enumerate(expected))
 
 
+def parts(gate: cirq.Gate) -> list:
+    """Real and imaginary part of a gate's matrix, the first qubit being the left factor."""
+    matrix = cirq.unitary(gate)
+    return [matrix.real.tolist(), matrix.imag.tolist()]
+
+
 def counts(result: cirq.Result) -> dict[str, int]:
     return {format(word, "02b"): n for word, n in result.histogram(key="m").items()}
 
@@ -72,6 +78,12 @@ def main() -> None:
         "run_batch": [counts(r) for r in ionq.run_batch([flip, BELL], repetitions=200, seed=1)],
         "qis_difference": against_cirq(ionq, QIS),
         "native_difference": against_cirq(ionq, NATIVE),
+        "matrices": {
+            "gpi": parts(cirq_ionq.GPIGate(phi=0.3)),
+            "gpi2": parts(cirq_ionq.GPI2Gate(phi=-0.2)),
+            "ms": parts(cirq_ionq.MSGate(phi0=0.1, phi1=0.4, theta=0.17)),
+            "zz": parts(cirq_ionq.ZZGate(theta=0.15)),
+        },
     }
     job = ionq.create_job(BELL, repetitions=50, name="kept", target="qpu.aria-1")
     found["job"] = {

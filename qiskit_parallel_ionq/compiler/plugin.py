@@ -8,6 +8,8 @@ them native.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from qiskit.converters import circuit_to_dag, dag_to_circuit
 from qiskit.dagcircuit import DAGCircuit
 from qiskit.passmanager.flow_controllers import ConditionalController
@@ -17,6 +19,7 @@ from qiskit.transpiler import (
     PassManager,
     PassManagerConfig,
     PropertySet,
+    Target,
     TransformationPass,
 )
 from qiskit.transpiler.preset_passmanagers import common
@@ -28,7 +31,7 @@ from qiskit_parallel_ionq.compiler.proxies import to_proxies
 from qiskit_parallel_ionq.compiler.templates import shorten_template
 from qiskit_parallel_ionq.compiler.unrolling import UnrollNative, unrolling
 from qiskit_parallel_ionq.gates import Family
-from qiskit_parallel_ionq.target import without_native_gates
+from qiskit_parallel_ionq.target import build_target, without_native_gates
 
 
 class TrivialLayout(AnalysisPass):
@@ -147,6 +150,36 @@ class NoteUnbound(AnalysisPass):
         self.property_set["ionq_unbound"] = bool(dag_to_circuit(dag, copy_operations=False).parameters)
 
 
+def _translation(target: Target | None, config: PassManagerConfig) -> PassManager:
+    """Return Qiskit's own translation to a target."""
+    return common.generate_translation_passmanager(
+        target,
+        basis_gates=config.basis_gates,
+        method="translator",
+        approximation_degree=config.approximation_degree,
+        coupling_map=config.coupling_map,
+        unitary_synthesis_method=config.unitary_synthesis_method,
+        unitary_synthesis_plugin_config=config.unitary_synthesis_plugin_config,
+        hls_config=config.hls_config,
+        qubits_initially_zero=config.qubits_initially_zero,
+    )
+
+
+@lru_cache(maxsize=32)
+def _usual_translation(
+    num_qubits: int, family: Family, approximation: float | None, synthesis: str, from_zero: bool
+) -> PassManager:
+    """Return the translation for a target without restrictions; building one takes longer than running it."""
+    target = without_native_gates(build_target(num_qubits, gateset="native", family=family))
+    config = PassManagerConfig(
+        target=target,
+        approximation_degree=approximation,
+        unitary_synthesis_method=synthesis,
+        qubits_initially_zero=from_zero,
+    )
+    return _translation(target, config)
+
+
 class IonQTranslation(PassManagerStagePlugin):
     """Translation stage: Qiskit's own, with native gates of the input made Qiskit's first.
 
@@ -159,20 +192,18 @@ class IonQTranslation(PassManagerStagePlugin):
         """Build the stage."""
         config = pass_manager_config
         target = config.target
-        native = target is not None and is_native_target(target)
-        translation = common.generate_translation_passmanager(
-            without_native_gates(target) if native else target,
-            basis_gates=config.basis_gates,
-            method="translator",
-            approximation_degree=config.approximation_degree,
-            coupling_map=config.coupling_map,
-            unitary_synthesis_method=config.unitary_synthesis_method,
-            unitary_synthesis_plugin_config=config.unitary_synthesis_plugin_config,
-            hls_config=config.hls_config,
-            qubits_initially_zero=config.qubits_initially_zero,
-        )
-        if not native:
-            return translation
+        if target is None or not is_native_target(target):
+            return _translation(target, config)
+        if is_restricted(target) or config.hls_config or config.unitary_synthesis_plugin_config:
+            translation = _translation(without_native_gates(target), config)
+        else:
+            translation = _usual_translation(
+                target.num_qubits,
+                target_family(target),
+                config.approximation_degree,
+                config.unitary_synthesis_method,
+                config.qubits_initially_zero,
+            )
         level = 2 if optimization_level is None else optimization_level
         stage = PassManager(UnrollNative())
         if is_restricted(target) or level == 1:

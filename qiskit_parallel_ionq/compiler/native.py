@@ -24,6 +24,9 @@ _ROUNDS = 3
 _MANY = 3
 """With more Pauli rotations than this per interaction, a network cannot pay."""
 
+_HOPELESS = 2
+"""Level 2 stops after so many networks in a row that were given up, or ended far from the best."""
+
 _FAR = 1.1
 """A network that is this much longer than the best so far is not looked at further."""
 
@@ -32,15 +35,15 @@ _WORSE = 1.3
 it."""
 
 
-_QUICK = (
+_FEW = (
+    Settings(discount=0.2, measured=0.7),
     Settings(near=2, far=8),
     Settings(near=30, far=100, discount=0.2),
 )
 SETTINGS = {
-    2: _QUICK,
+    2: _FEW,
     3: (
-        *_QUICK,
-        Settings(discount=0.2, measured=0.7),
+        *_FEW,
         Settings(near=4, far=16),
         Settings(),
         Settings(discount=0.6, measured=0.7),
@@ -147,16 +150,21 @@ def _search(
     if len(source.rotations) > _MANY * len(terms) or source.is_plain(best.length):
         return best
     lowest = best.cost(qubits, family)
+    hopeless = 0
     # Settings weigh the rotations; where there are none, all find the same.
     for setting in settings if source.rotations else settings[:1]:
+        if hopeless == _HOPELESS and settings is _FEW:
+            break
         limit = int(_WORSE * best.length) + 1
         program = Program(width, relabelling=False)
         places = synthesise(source, tail, setting, limit, program)
+        hopeless += 1
         if places is not None:
             moved = Candidate(program.items, [places[wire] for wire in first.wires])
             shorter = _shorten(moved, width, measured=True, relabelling=True)
             if shorter.length > _FAR * best.length:
                 continue
+            hopeless = 0
             cost = shorter.cost(qubits, family)
             if cost < lowest:
                 best, lowest = shorter, cost

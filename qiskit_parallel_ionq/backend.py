@@ -21,7 +21,7 @@ from .batch import Batch
 from .compiler import is_dynamic, lower_dynamic
 from .conductor import Conductor
 from .encode import EncodedCircuit, Kind, encode_circuit
-from .errors import CircuitError, IonQError
+from .errors import CircuitCancelledError, CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
 from .options import RunOptions
 from .parcel import Packer
@@ -111,8 +111,12 @@ class ParallelIonQBackend(BackendV2):
         Raises:
             TargetError: the service has no such target.
         """
+        return self._target_with(self.options.noise_model)
+
+    def _target_with(self, noise_model: str | None) -> Target:
+        """Return the gates that run here, those of the modelled machine on the simulator."""
         entry = self._account.catalogue_entry(self.ionq_target)
-        model = self.options.noise_model if self.simulator else None
+        model = noise_model if self.simulator and noise_model != "ideal" else None
         family = family_of(model or entry.name, None if model else entry.native_gates)
         if family not in self._family_targets:
             self._family_targets[family] = build_target(entry.qubits, gateset=self.gateset, family=family)
@@ -173,16 +177,22 @@ class ParallelIonQBackend(BackendV2):
         job = ParallelIonQJob(self, batch, conductor, headers=headers, shots=shots, progress=chosen.progress)
         if circuits:
             self._account.require_available(self.ionq_target)
-            target = self.target
-            kinds = [self._check(index, circuit, target, chosen) for index, circuit in enumerate(circuits)]
+            target = self._target_with(chosen.noise_model)
+            checked = [self._check(index, circuit, target, chosen) for index, circuit in enumerate(circuits)]
             _announce(len(circuits), chosen, self.ionq_target)
             conductor.start()
-            self._send(batch, headers, circuits, kinds, shots, chosen)
+            try:
+                self._send(batch, headers, checked, target, shots, chosen)
+            except BaseException:  # Ctrl-C, for one: what is not sent yet stays here
+                _cut_short(conductor, batch, len(headers))
+                raise
         self._account.remember(job)
         return job
 
-    def _check(self, index: int, circuit: Any, target: Target, options: RunOptions) -> Kind:
-        """Return how a circuit will go out, having made sure that it can.
+    def _check(
+        self, index: int, circuit: Any, target: Target, options: RunOptions
+    ) -> tuple[QuantumCircuit, Kind]:
+        """Return a circuit without instructions of the user's own, and how it will go out.
 
         Raises:
             CircuitError: it cannot; names the circuit by index and name.
@@ -199,17 +209,23 @@ class ParallelIonQBackend(BackendV2):
                 "bind them with assign_parameters"
             )
         try:
+            circuit = compiler.inline(circuit)
             compiler.check(circuit, target)
         except CircuitError as error:
             raise type(error)(f"circuit {index}: {error}") from error
+        widest = wire.MODEL_QUBITS.get(options.noise_model or "")
+        if self.simulator and widest is not None and circuit.num_qubits > widest:
+            raise CircuitError(
+                f"{who} has {circuit.num_qubits} qubits, and the noise model {options.noise_model!r} {widest}"
+            )
         if is_dynamic(circuit):
-            return "qasm3"
+            return circuit, "qasm3"
         if options.optimization_level is None and not compiler.is_isa(circuit, target):
             raise CircuitError(
                 f"{who} holds gates that {self.ionq_target} does not run, and optimization_level=None "
                 "forbids compiling; transpile it first, or give a level from 0 to 3"
             )
-        return self.gateset
+        return circuit, self.gateset
 
     def _seed(self, options: RunOptions) -> int:
         for seed in (options.seed_simulator, options.sampler_seed):
@@ -221,20 +237,20 @@ class ParallelIonQBackend(BackendV2):
         self,
         batch: Batch,
         headers: list[dict[str, Any]],
-        circuits: Sequence[QuantumCircuit],
-        kinds: Sequence[Kind],
+        checked: Sequence[tuple[QuantumCircuit, Kind]],
+        target: Target,
         shots: Sequence[int],
         options: RunOptions,
     ) -> None:
         """Compile, encode and hand over one by one: the first is on its way before the last is compiled."""
         conductor = self._account.conductor()
         packer = Packer(batch.run, batch.total, self.ionq_target, options, self._account.user_agent)
-        for index, (circuit, kind) in enumerate(zip(circuits, kinds, strict=True)):
+        for index, (circuit, kind) in enumerate(checked):
             try:
-                encoded = self._encode(circuit, kind, options)
-            except IonQError as error:
+                encoded = _encode(circuit, kind, target, options)
+            except Exception as error:  # noqa: BLE001 - others are on their way: it is this circuit's failure
                 headers.append({"name": circuit.name, "memory_slots": circuit.num_clbits})
-                conductor.fail(batch, index, error)
+                conductor.fail(batch, index, _as_ours(error, circuit))
                 continue
             headers.append(dict(encoded.header))
             for parcel in packer.add(index, encoded, shots[index]):
@@ -242,13 +258,13 @@ class ParallelIonQBackend(BackendV2):
         for parcel in packer.flush():
             conductor.add(batch, parcel)
 
-    def _encode(self, circuit: QuantumCircuit, kind: Kind, options: RunOptions) -> EncodedCircuit:
-        target = self.target
-        if kind == "qasm3":
-            return encode_circuit(lower_dynamic(circuit), kind=kind)
-        if not compiler.is_isa(circuit, target):
-            circuit = compiler.compile_circuit(circuit, target, options.optimization_level or 0)
-        return encode_circuit(circuit, kind=kind, renumber=target.build_coupling_map() is None)
+
+def _encode(circuit: QuantumCircuit, kind: Kind, target: Target, options: RunOptions) -> EncodedCircuit:
+    if kind == "qasm3":
+        return encode_circuit(lower_dynamic(circuit), kind=kind)
+    if not compiler.is_isa(circuit, target):
+        circuit = compiler.compile_circuit(circuit, target, options.optimization_level or 0)
+    return encode_circuit(circuit, kind=kind, renumber=target.build_coupling_map() is None)
 
 
 def _listed(run_input: Any) -> list[Any]:
@@ -260,6 +276,22 @@ def _listed(run_input: Any) -> list[Any]:
             f"run takes a QuantumCircuit or an iterable of them, not {kind}: {run_input!r:.80}"
         )
     return list(run_input)
+
+
+def _cut_short(conductor: Conductor, batch: Batch, handed_over: int) -> None:
+    """Cancel a batch whose last circuits never came."""
+    conductor.cancel(batch, include_running=False)
+    for index in range(handed_over, batch.total):
+        conductor.fail(
+            batch, index, CircuitCancelledError("run() was interrupted before this circuit was sent")
+        )
+
+
+def _as_ours(error: Exception, circuit: QuantumCircuit) -> IonQError:
+    """Return an error of this package for one that compiling or encoding met."""
+    if isinstance(error, IonQError):
+        return error
+    return CompileError(f"circuit {circuit.name!r} could not be compiled: {error!r}")
 
 
 def _announce(count: int, options: RunOptions, target: str) -> None:

@@ -99,17 +99,16 @@ def demo(
         facts: dict[str, Any] = {"circuits": num_circuits, "wall_s": wall, "ideal_s": ideal}
         facts |= {"ratio": wall / ideal, "job_ids": ids, "counts": counts}
         if compare:
-            few = circuits[:_FEW] if quick else circuits
+            few = circuits[:_FEW] if quick and num_circuits > _FEW else circuits
             estimate = len(few) * (execution_time + 2 * _ROUND_TRIP)
-            say(f"\nNow {len(few)} of them, one after the other (about {estimate:.0f} s):")
+            which = "the same" if few is circuits else f"{len(few)} of them"
+            say(f"\nNow {which}, one after the other (about {estimate:.0f} s):")
             slow, _ = _timed_run(backend, few, use_parallel=False)
             scaled = slow * num_circuits / len(few)
             facts |= {"sequential_s": slow, "sequential_circuits": len(few), "speed_up": scaled / wall}
-            note = "" if len(few) == num_circuits else f", so {scaled:.2f} s for all (scaled, not measured)"
-            say(
-                f"One after the other {slow:.2f} s{note}; at once {wall:.2f} s: "
-                f"{scaled / wall:.1f} times faster."
-            )
+            note = "" if few is circuits else f" (scaled from {len(few)} circuits in {slow:.2f} s)"
+            say(f"\nOne after the other: {scaled:.2f} s{note}.")
+            say(f"At once: {wall:.2f} s, {scaled / wall:.1f} times faster.")
     if as_json:
         click.echo(json.dumps(facts))
 
@@ -271,7 +270,10 @@ def _ask_before_buying(jobs: int, shots: int, target: str) -> None:
         nl=False,
         err=True,
     )
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    answer = sys.stdin.readline()
+    if not sys.stdin.isatty():
+        click.echo(err=True)
+    if answer.strip().lower() not in ("y", "yes"):
         raise click.ClickException("not confirmed, so nothing was sent; --yes confirms without a question")
 
 
@@ -295,9 +297,12 @@ def _native_circuits(backend: ParallelIonQBackend, count: int) -> list[QuantumCi
 def _timed_run(
     backend: ParallelIonQBackend, circuits: list[QuantumCircuit], **options: Any
 ) -> tuple[float, ParallelIonQJob]:
+    from .display import is_watched
+
     is_verbose = logging.getLogger("qiskit_parallel_ionq").isEnabledFor(logging.INFO)
+    progress = is_watched() and not is_verbose
     began = time.perf_counter()
-    job = backend.run(circuits, progress=not is_verbose, **options)
+    job = backend.run(circuits, progress=progress, **options)
     try:
         job.result()
     except KeyboardInterrupt:

@@ -6,7 +6,7 @@ from __future__ import annotations
 import ipaddress
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -60,8 +60,8 @@ class Secret:
 class Environment:
     """Environment variables, and below them the nearest ``.env`` file at or above the working directory."""
 
-    variables: Mapping[str, str]
-    dotenv: Mapping[str, str | None]
+    variables: Mapping[str, str] = field(repr=False)
+    dotenv: Mapping[str, str | None] = field(repr=False)
 
     @classmethod
     def read(cls) -> Environment:

@@ -25,7 +25,7 @@ def progress_bar(batch: Batch) -> Iterator[None]:
     A bar appears on a terminal and in a notebook, not in a pipe or a log file. It says how many circuits are
     finished, and how many of the others wait here, are queued in the service and run there.
     """
-    if batch.is_over or not _is_watched():
+    if batch.is_over or not is_watched():
         yield
         return
     over = threading.Event()
@@ -53,7 +53,8 @@ def _show(batch: Batch, bar: tqdm) -> None:
     bar.refresh()
 
 
-def _is_watched() -> bool:
+def is_watched() -> bool:
+    """Say whether standard error is a terminal, or this is a notebook."""
     terminal = sys.stderr is not None and sys.stderr.isatty()  # there is none under pythonw
     return terminal or _in_notebook()
 

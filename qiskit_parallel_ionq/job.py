@@ -110,7 +110,7 @@ class ParallelIonQJob(JobV1):
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._batch.is_over:
             left = wait if deadline is None else min(wait, deadline - time.monotonic())
-            if left <= 0:
+            if deadline is not None and time.monotonic() >= deadline:
                 raise self._too_late(timeout)
             if not self._batch.wait_for(lambda: self._batch.is_over, left) and callback:
                 callback(self.job_id(), self.status(), self)

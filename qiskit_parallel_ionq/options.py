@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, get_args
 
+import numpy as np
+
 from . import wire
 from .errors import OptionError
 
@@ -87,9 +89,8 @@ class RunOptions:
         for name in changes:
             if name not in OPTION_NAMES:
                 raise OptionError(_unknown(name))
-        given = {
-            name: value for name, value in changes.items() if value is not None or name in _NONE_IS_A_VALUE
-        }
+        resets = _NONE_IS_A_VALUE - {"seed_simulator"}  # Qiskit's primitives send it as None at every run
+        given = {name: value for name, value in changes.items() if value is not None or name in resets}
         return replace(self, **given)
 
     def check_target(self, target: str) -> None:
@@ -130,13 +131,17 @@ class RunOptions:
         """Whether the simulator, if that is the target, gives an exact distribution."""
         return self.noise_model in (None, "ideal")
 
-    def noise(self, target: str) -> dict[str, Any] | None:
-        """Return the ``noise`` member of a job, or None where there is none."""
+    def noise(self, target: str, index: int = 0) -> dict[str, Any] | None:
+        """Return the ``noise`` member of the job that begins with circuit ``index``, or None.
+
+        The first job has ``sampler_seed`` itself, each other one a seed drawn from it: equal circuits must
+        not share their noise.
+        """
         if wire.is_qpu(target):
             return None
         model: dict[str, Any] = {"model": self.noise_model or "ideal"}
         if self.sampler_seed is not None:
-            model["seed"] = self.sampler_seed
+            model["seed"] = self.sampler_seed if index == 0 else _child_seed(self.sampler_seed, index)
         return model
 
     def settings(self) -> dict[str, Any]:
@@ -146,6 +151,12 @@ class RunOptions:
         if mitigation is not None:
             settings["error_mitigation"] = {**(settings.get("error_mitigation") or {}), **mitigation}
         return settings
+
+
+def _child_seed(seed: int, index: int) -> int:
+    """Return child ``index`` of a seed, 1 to 2**31 - 1."""
+    drawn = int(np.random.SeedSequence(seed, spawn_key=(index,)).generate_state(1)[0])
+    return 1 + drawn % (2**31 - 1)
 
 
 OPTION_NAMES = tuple(f.name for f in fields(RunOptions))
@@ -217,7 +228,7 @@ def _metadata(name: str, value: Any) -> dict[str, str]:
     return {str(key): str(entry) for key, entry in entries.items()}
 
 
-_BODY_MEMBERS = ("type", "backend", "input", "shots", "metadata")
+_BODY_MEMBERS = ("type", "backend", "input", "shots", "metadata", "noise", "dry_run")
 
 
 def _body_members(name: str, value: Any) -> dict[str, Any]:

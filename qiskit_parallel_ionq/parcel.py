@@ -145,7 +145,7 @@ class Packer:
             name=name,
             metadata=metadata,
             settings=settings or None,
-            noise=options.noise(self.target),
+            noise=options.noise(self.target, indices[0]),
             session_id=options.session_id,
             dry_run=options.dry_run,
             extra=options.extra_query_params,

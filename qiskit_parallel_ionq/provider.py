@@ -209,6 +209,10 @@ class ParallelIonQProvider:
         self._key()
         entry = self.catalogue_entry(target)
         if entry.status != "available":
+            with self._lock:
+                self._catalogue = None  # it may be back
+            entry = self.catalogue_entry(target)
+        if entry.status != "available":
             others = [e.name for e in self.catalogue().values() if e.status == "available"]
             raise TargetError(
                 f"{target} is {entry.status}; available are {', '.join(others)}. Nothing was sent."

@@ -207,7 +207,7 @@ class Transport:
                 if key and not response.ok:  # an error is quoted to people, and may quote us
                     answer = answer.replace(key.encode(), b"***")
                 return Reply(response.status_code, response.headers, answer)
-        except (requests.RequestException, HTTPError, OSError) as error:
+        except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             failure = _cause(error)
         # Raised out here, so that it is not chained: requests' exceptions hold the request, and so the key.
         sent = bool(_exchange.sent)

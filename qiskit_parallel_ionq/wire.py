@@ -28,6 +28,8 @@ NOISE_MODELS = (
     "ideal", "harmony", "harmony-1", "harmony-2", "aria-1", "aria-2", "forte-1", "forte-enterprise-1",
     "tempo-1",
 )  # fmt: skip
+MODEL_QUBITS = {"harmony": 11, "harmony-1": 11, "harmony-2": 11, "aria-1": 25, "aria-2": 25}
+"""Qubits of the machines that noise models stand for, where fewer than the simulator's."""
 KNOWN_TARGETS = (
     SIMULATOR,
     "qpu.aria-1",

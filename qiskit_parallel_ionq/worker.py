@@ -11,7 +11,7 @@ from typing import Any
 from . import wire
 from .api import Api, accepted_id, refusal
 from .decode import RawResult
-from .errors import ApiError, CircuitFailedError, IonQError, TransportError
+from .errors import ApiError, CircuitCancelledError, IonQError, TransportError
 from .lifecycle import failure_of
 from .policy import Verdict, is_passing, retry_after, verdict_on_submission
 from .reconcile import Listing
@@ -42,6 +42,10 @@ class Report:
     pause: float | None = None
     sent_at: float = 0.0
     verdict: Verdict | None = None
+
+
+class _Unfinished(IonQError):  # noqa: N818 - it is no failure
+    """What was asked for is not there yet."""
 
 
 class Worker:
@@ -98,10 +102,10 @@ class Worker:
             record = self._api.job(child_id)
             if record.state is JobState.FAILED:
                 raise failure_of(record)
+            if record.state is JobState.CANCELED:
+                raise CircuitCancelledError(f"circuit {child_id} of the pack was cancelled")
             if record.state is not JobState.COMPLETED:
-                raise CircuitFailedError(
-                    f"circuit {child_id} of the pack ended as {record.state.value!r}", job_id=child_id
-                )
+                raise _Unfinished(f"circuit {child_id} of the pack is {record.state.value}")
             return self._first(sources(child_id, record.results, kinds))
 
         return self._reading(ask)
@@ -168,11 +172,13 @@ class Worker:
         sent_at = self._now()
         try:
             return Report(value=ask(), sent_at=sent_at)
+        except _Unfinished as error:
+            return Report(error=error, is_passing=True, sent_at=sent_at)
         except ApiError as error:
             return Report(
                 error=error,
                 is_passing=is_passing(error.status),
-                is_congestion=error.status == 429 or error.status >= 500,
+                is_congestion=error.status == 429 or error.status > 500,  # a lone 500 is about this one thing
                 pause=retry_after(error.retry_after, now=datetime.now(timezone.utc)),
                 sent_at=sent_at,
             )

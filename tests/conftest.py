@@ -1,10 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What holds for all tests."""
+"""What holds for all tests, and a local service that many tests can share."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import settings
+
+from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.emulator import LocalIonQ
 
 # A machine that is shared is slow at times; that is no fault of an example.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(scope="module")
+def local_service():
+    """One emulated service without delays or faults for a whole module."""
+    with LocalIonQ(seed=7) as service:
+        yield service
+
+
+@pytest.fixture(scope="module")
+def local(local_service):
+    """A provider of `local_service`; no environment variable or ``.env`` has a say in it."""
+    with ParallelIonQProvider(local_service.api_key, local_service.url) as provider:
+        yield provider

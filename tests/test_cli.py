@@ -4,14 +4,34 @@
 from __future__ import annotations
 
 import json
+import logging
+import os
+import signal
 import subprocess
 import sys
+import time
+from contextlib import contextmanager
+from subprocess import PIPE
 
 import pytest
 from click.testing import CliRunner
 
 from qiskit_parallel_ionq import ParallelIonQProvider
-from qiskit_parallel_ionq.cli import cli, main
+from qiskit_parallel_ionq.cli import _ideal_time, cli, main
+from qiskit_parallel_ionq.emulator import LocalIonQ
+from qiskit_parallel_ionq.wire import JobState
+
+
+@pytest.fixture(autouse=True)
+def nobody(monkeypatch, tmp_path):
+    """No key, no target, no `.env`; and a log that is as it was afterwards."""
+    for name in ("API_KEY", "API_TOKEN", "API_URL", "TARGET"):
+        monkeypatch.delenv(f"IONQ_{name}", raising=False)
+        monkeypatch.delenv(f"QISKIT_IONQ_{name}", raising=False)
+    monkeypatch.chdir(tmp_path)
+    logger = logging.getLogger("qiskit_parallel_ionq")
+    monkeypatch.setattr(logger, "level", logger.level)
+    return logger
 
 
 @pytest.fixture
@@ -23,67 +43,122 @@ def run():
 
 
 @pytest.fixture
-def account(monkeypatch, tmp_path):
+def account(nobody, monkeypatch):
     """An emulated service behind the environment variables that a user would set."""
     with ParallelIonQProvider.local(seed=1) as provider:
         monkeypatch.setenv("IONQ_API_URL", provider.url)
         monkeypatch.setenv("IONQ_API_KEY", provider._key().reveal())
-        monkeypatch.delenv("IONQ_TARGET", raising=False)
-        monkeypatch.chdir(tmp_path)
         yield provider
 
 
 def test_the_demo_prints_counts_wall_time_ideal_time_and_ratio(run):
     shown = run("demo", "--num-circuits", "3", "--execution-time", "0.1", "--shots", "50").output
     assert shown.count("circuit  ") == 3
-    assert "Wall time" in shown
-    assert "ideal 0.40 s" in shown
-    assert "ratio" in shown
+    assert "ideal 0.40 s; ratio" in shown
+    assert "Ideal: 1 round trip to submit, 0.1 s of execution, 1 to fetch." in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_the_demo_compares_with_one_after_the_other(run):
     shown = run("demo", "--num-circuits", "3", "--execution-time", "0.1", "--compare").output
+    assert "Now the same, one after the other" in shown
     assert "times faster" in shown
+    assert "scaled" not in shown
+
+
+def test_a_quick_comparison_says_that_it_is_scaled(run):
+    facts = json.loads(
+        run("demo", "--num-circuits", "10", "--execution-time", "0", "--compare", "--quick", "--json").output
+    )
+    assert facts["sequential_circuits"] == 5
+    assert facts["speed_up"] == pytest.approx(2 * facts["sequential_s"] / facts["wall_s"])
+    shown = run("demo", "--num-circuits", "6", "--execution-time", "0", "--compare", "--quick").output
+    assert "Now 5 of them, one after the other" in shown
+    assert "(scaled from 5 circuits in " in shown
 
 
 def test_the_demo_speaks_json(run):
-    facts = json.loads(
-        run("demo", "--num-circuits", "2", "--execution-time", "0", "--compare", "--json").output
-    )
-    assert facts["circuits"] == 2
-    assert [sum(counts.values()) for counts in facts["counts"]] == [1000, 1000]
-    assert facts["speed_up"] == pytest.approx(facts["sequential_s"] / facts["wall_s"])
+    facts = json.loads(run("demo", "--num-circuits", "1", "--execution-time", "0", "--json").output)
+    assert facts["circuits"] == 1
+    assert [sum(counts.values()) for counts in facts["counts"]] == [1000]
+    assert len(facts["job_ids"]) == 1
+    assert facts["ratio"] == pytest.approx(facts["wall_s"] / facts["ideal_s"])
+
+
+def test_the_demo_heeds_no_target_from_the_environment(run, monkeypatch):
+    monkeypatch.setenv("IONQ_TARGET", "qpu.nowhere")
+    assert run("demo", "--num-circuits", "1", "--execution-time", "0").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("circuits", "workers", "execution", "seconds"),
+    [(1, 10, 3.0, 3.3), (20, 10, 3.0, 3.45), (21, 10, 3.0, 3.6), (20, 1, 0.5, 6.0), (8, 10, 0.0, 0.3)],
+)
+def test_the_ideal_time_counts_waves_of_round_trips(circuits, workers, execution, seconds):
+    """N submissions and N fetches of 150 ms over W connections, and one execution."""
+    assert _ideal_time(circuits, workers, execution)[0] == pytest.approx(seconds)
 
 
 def test_bench_times_both_ways_on_the_emulator(run):
     shown = run("bench", "--num-circuits", "3", "--execution-time", "0.1").output
-    assert "sequential" in shown
-    assert "max_workers=8" in shown
+    rows = {
+        line.split()[0]: line.split()[1:] for line in shown.splitlines() if line.startswith(("seq", "par"))
+    }
+    assert float(rows["sequential"][0]) > float(rows["parallel"][0]) > 0.1
+    assert float(rows["parallel"][1]) == pytest.approx(float(rows["parallel"][0]) / 3, abs=0.01)
+    assert "times faster (max_workers=8)" in shown
 
 
 def test_bench_parallel_leaves_the_sequential_run_out(run):
     facts = json.loads(
         run("bench", "--parallel", "--num-circuits", "3", "--execution-time", "0", "--json").output
     )
-    assert list(facts["modes"]) == ["parallel"]
+    assert list(facts["seconds"]) == ["parallel"]
+    assert facts["where"] == "the emulator"
     assert facts["speed_up"] is None
+
+
+def test_bench_compares_when_both_switches_are_given(run):
+    facts = json.loads(
+        run(
+            "bench", "--compare", "--parallel", "--num-circuits", "2", "--execution-time", "0", "--json"
+        ).output
+    )
+    assert list(facts["seconds"]) == ["sequential", "parallel"]
+    assert facts["speed_up"] == pytest.approx(facts["seconds"]["sequential"] / facts["seconds"]["parallel"])
 
 
 def test_bench_uses_a_real_account_when_a_target_is_given(run, account):
     facts = json.loads(
         run("bench", "--parallel", "--num-circuits", "2", "--target", "simulator", "--json").output
     )
-    assert account.url in facts["where"]
+    assert facts["where"] == f"simulator at {account.url}"
 
 
-def test_bench_asks_before_it_buys(run, account):
+@pytest.mark.parametrize("answer", ["n\n", "\n", ""])
+def test_bench_asks_before_it_buys(run, account, answer):
     refused = run(
-        "bench", "--num-circuits", "2", "--target", "qpu.forte-1", input="n\n", standalone_mode=True
+        "bench", "--num-circuits", "2", "--target", "qpu.forte-1", input=answer, standalone_mode=True
     )
-    assert "This buys 4 jobs of 1000 shots each on qpu.forte-1" in refused.output
+    assert "This buys 4 jobs of 1000 shots each (4,000 shots) on qpu.forte-1" in refused.output
+    assert "nothing was sent" in refused.output
     assert refused.exit_code == 1
-    bought = run("bench", "--parallel", "--num-circuits", "2", "--target", "qpu.forte-1", "--yes")
-    assert bought.exit_code == 0
+
+
+def test_bench_buys_once_it_may(run, account):
+    asked = ("bench", "--parallel", "--num-circuits", "2", "--target", "qpu.forte-1")
+    assert "In parallel:" in run(*asked, input="y\n").output
+    unasked = run(*asked, "--yes")
+    assert "In parallel:" in unasked.output
+    assert "This buys" not in unasked.output
+
+
+def test_nobody_is_asked_to_buy_without_a_key(account, monkeypatch, capsys):
+    monkeypatch.delenv("IONQ_API_KEY")
+    with pytest.raises(SystemExit) as ending:
+        main(["bench", "--target", "qpu.forte-1"])
+    assert ending.value.code == 1
+    assert capsys.readouterr().err.startswith("Error: there is no API key: set IONQ_API_KEY")
 
 
 def test_backends_are_listed_without_a_key(run, account, monkeypatch):
@@ -93,30 +168,85 @@ def test_backends_are_listed_without_a_key(run, account, monkeypatch):
     assert "qpu.forte-1" in run("backends").output
 
 
-def test_an_error_of_ours_is_one_message_and_exit_code_1(monkeypatch, tmp_path, capsys):
-    for name in ("IONQ_API_KEY", "QISKIT_IONQ_API_TOKEN", "IONQ_API_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
+def test_an_error_of_ours_is_one_message_and_exit_code_1(capsys):
     with pytest.raises(SystemExit) as ending:
         main(["bench", "--url", "http://example.org"])
     assert ending.value.code == 1
-    assert capsys.readouterr().err.startswith("Error: http:// would send the API key readable")
+    shown = capsys.readouterr()
+    assert shown.err.startswith("Error: http:// would send the API key readable")
+    assert shown.out == ""
 
 
-def test_wrong_usage_is_exit_code_2(capsys):
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["demo", "--num-circuits", "0"],
+        ["demo", "--execution-time", "nan"],
+        ["demo", "--execution-time", "inf"],
+        ["serve", "--rate-limit", "0"],
+        ["frobnicate"],
+    ],
+)
+def test_wrong_usage_is_exit_code_2(arguments, capsys):
     with pytest.raises(SystemExit) as ending:
-        main(["demo", "--num-circuits", "0"])
+        main(arguments)
     assert ending.value.code == 2
-    assert "--num-circuits" in capsys.readouterr().err
+    assert arguments[-1] in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_named(account, capsys):
+    port = account.url.rpartition(":")[2].partition("/")[0]
+    with pytest.raises(SystemExit) as ending:
+        main(["serve", "--port", port])
+    assert ending.value.code == 1
+    assert capsys.readouterr().err.startswith(f"Error: cannot listen on port {port}: ")
+
+
+@contextmanager
+def ours(*arguments, **kwargs):
+    """The command in a process of its own."""
+    command = [sys.executable, "-m", "qiskit_parallel_ionq", *arguments]
+    with subprocess.Popen(command, text=True, stdout=PIPE, stderr=PIPE, **kwargs) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_serve_prints_what_to_export_and_stops_at_ctrl_c():
-    import signal
-
-    command = [sys.executable, "-m", "qiskit_parallel_ionq", "serve", "--execution-time", "0"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as served:
+    with ours("serve", "--execution-time", "0") as served:
         url, key = (served.stdout.readline().strip().partition("=")[2] for _ in range(2))
         with ParallelIonQProvider(key, url) as provider:
             assert "simulator" in provider.catalogue()
         served.send_signal(signal.SIGINT)
         assert served.wait(timeout=20) == 130
+        assert "Served 1 requests." in served.stderr.read()
+
+
+def test_ctrl_c_cancels_what_has_no_result():
+    with LocalIonQ(execution_time=60) as service:
+        environment = os.environ | {"IONQ_API_URL": service.url, "IONQ_API_KEY": service.api_key}
+        arguments = ("bench", "--parallel", "--num-circuits", "3", "--target", "simulator")
+        with ours(*arguments, env=environment) as running:
+            wait_until(lambda: service.stats().posts == 3 or running.poll() is not None)
+            time.sleep(0.3)  # until run() has returned what can be cancelled
+            running.send_signal(signal.SIGINT)
+            said = running.communicate(timeout=20)[1]
+            assert (running.returncode, "Interrupted: cancelling" in said) == (130, True), said
+        with ParallelIonQProvider(service.api_key, service.url) as provider:
+            listed = provider._made_api().jobs()
+        assert [record.state for record in listed.records] == [JobState.CANCELED] * 3
+
+
+def test_what_a_terminal_cannot_show_is_replaced():
+    environment = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
+    with ours("demo", "--num-circuits", "1", "--execution-time", "0", env=environment) as shown:
+        assert "job ?" in shown.communicate(timeout=60)[0]
+        assert shown.returncode == 0
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

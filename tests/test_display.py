@@ -4,19 +4,36 @@
 from __future__ import annotations
 
 import io
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr
+from types import SimpleNamespace
 
 import pytest
 
 from qiskit_parallel_ionq import display
 from qiskit_parallel_ionq.batch import Batch
 from qiskit_parallel_ionq.decode import Outcome
+from qiskit_parallel_ionq.errors import CircuitCancelledError
 
 
 class Screen(io.StringIO):
-    """A terminal of 80 columns."""
+    """A terminal."""
 
     def isatty(self) -> bool:
         return True
+
+    @property
+    def line(self) -> str:
+        """What stands there now."""
+        return self.getvalue().rsplit("\r", 1)[-1]
+
+
+@contextmanager
+def bar_of(batch: Batch) -> Iterator[Screen]:
+    with redirect_stderr(Screen()) as screen, display.progress_bar(batch):
+        yield screen
 
 
 @pytest.fixture
@@ -33,28 +50,70 @@ def finish(batch: Batch, index: int, error: Exception | None = None) -> None:
     batch.notify()
 
 
-def test_nothing_is_shown_in_a_pipe(batch, monkeypatch, capsys):
+def test_nothing_is_shown_in_a_pipe(batch, capsys):
     with display.progress_bar(batch):
         finish(batch, 0)
     assert capsys.readouterr() == ("", "")
 
 
-def test_a_terminal_shows_what_is_done_and_what_failed(batch, monkeypatch):
-    screen = Screen()
-    monkeypatch.setattr(display.sys, "stderr", screen)
+def test_nothing_is_shown_where_there_is_no_standard_error(batch, monkeypatch):
+    monkeypatch.setattr(sys, "stderr", None)
     with display.progress_bar(batch):
         finish(batch, 0)
-        finish(batch, 1)
+
+
+def test_a_notebook_counts_as_watched(monkeypatch):
+    shell = SimpleNamespace(config={"IPKernelApp": {}})
+    monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
+    assert display.is_watched()
+    shell.config.clear()
+    assert not display.is_watched()
+
+
+def test_a_terminal_shows_what_is_done_and_what_failed(batch):
+    with bar_of(batch) as screen:
+        finish(batch, 0)
+        finish(batch, 1, error=CircuitCancelledError("cancelled"))
         finish(batch, 3, error=ValueError("ion lost"))
         finish(batch, 2)
-    last = screen.getvalue().rsplit("\r", 1)[-1]
-    assert "4/4" in last
-    assert "failed=1" in last
+    assert "100%" in screen.line
+    assert "4/4" in screen.line
+    assert "failed=1, cancelled=1" in screen.line
 
 
-def test_the_bar_ends_where_waiting_ends(batch, monkeypatch):
-    screen = Screen()
-    monkeypatch.setattr(display.sys, "stderr", screen)
-    with display.progress_bar(batch):
+def test_the_bar_follows_while_it_is_there(batch):
+    with bar_of(batch) as screen:
         finish(batch, 0)
-    assert "1/4" in screen.getvalue().rsplit("\r", 1)[-1]
+        deadline = time.monotonic() + 10
+        while "1/4" not in screen.line and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert "waiting=3" in screen.line
+
+
+def test_the_bar_ends_where_waiting_ends(batch):
+    with bar_of(batch) as screen:
+        finish(batch, 0)
+    assert "1/4" in screen.line
+    assert "waiting=3" in screen.line
+
+
+def test_the_bar_fits_80_columns(batch, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("LINES", "24")
+    with bar_of(batch) as screen:
+        finish(batch, 0)
+    assert max(map(len, screen.getvalue().replace("\n", "\r").split("\r"))) <= 80
+
+
+def test_no_bar_for_what_is_over_already(batch):
+    for index in range(4):
+        finish(batch, index)
+    with bar_of(batch) as screen:
+        pass
+    assert screen.getvalue() == ""
+
+
+def test_an_error_passes_through_and_the_bar_ends(batch):
+    with pytest.raises(KeyboardInterrupt), bar_of(batch) as screen:
+        raise KeyboardInterrupt
+    assert "0/4" in screen.line

@@ -132,8 +132,9 @@ def test_none_leaves_an_option_as_it_was_where_none_is_no_value(name):
     assert changed.update(**{name: None}) == changed
 
 
-def test_none_takes_back_a_seed():
-    assert RunOptions().update(seed_simulator=5).update(seed_simulator=None).seed_simulator is None
+def test_a_seed_of_none_leaves_the_seed_as_it_was():
+    """Qiskit's primitives send ``seed_simulator=None`` at every run."""
+    assert RunOptions().update(seed_simulator=5).update(seed_simulator=None).seed_simulator == 5
 
 
 def test_the_callers_mappings_stay_the_callers():

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,14 +66,54 @@ def test_a_command_of_ours_runs(command):
 
 
 def test_setting_up_is_one_command_for_the_main_job_and_one_for_the_tests():
-    """`.ci/run` runs these two, word for word."""
+    """`.ci/run` finds these two by how they end, and runs them."""
     script = (ROOT / ".ci" / "run").read_text()
-    setting_up = [c for c in commands() if "venv" in c]
-    assert len(setting_up) == 2
-    for command in setting_up:
-        install = re.search(r"install (.*?) &&", command)
-        assert install is not None
-        assert install[1].strip("'") in script
+    setting_up = [c for c in commands() if c.startswith("python3 -m venv .venv && ")]
+    ends = ["qiskit-parallel-ionq demo", "-m pytest"]
+    assert [c for c, end in zip(setting_up, ends, strict=True) if not c.endswith(end)] == []
+    assert [end for end in ends if f'readme "{end}"' not in script] == []
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "docs" / "examples").glob("*.py")), ids=lambda p: p.stem)
+def test_an_example_runs(example, tmp_path):
+    finished = subprocess.run(
+        [sys.executable, example, "--quick"], cwd=tmp_path, capture_output=True, text=True, timeout=120
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stdout
+
+
+def masked(line: str) -> str:
+    """Return a line without what may differ from run to run: ids, counts, times, order of arrival."""
+    line = re.sub(r"job …\w{8} .*|job_id=[\w-]{36}", "job", line)
+    return re.sub(r"circuit_id=\d+|\d+\.\d\d", "#", line)
+
+
+def shown_in_the_readme(beginning: str) -> list[str]:
+    """Return the lines of the text block that begins so; no bars, and nothing that was left out."""
+    text = next(block.values[0] for block in blocks("text") if block.values[0].startswith(beginning))
+    return [masked(line) for line in text.splitlines() if "%|" not in line and line.strip(". ")]
+
+
+def test_the_demo_prints_what_the_readme_shows():
+    printed = CliRunner().invoke(cli, ["demo"], catch_exceptions=False).output
+    lines = {masked(line) for line in printed.splitlines()}
+    assert [line for line in shown_in_the_readme("An emulated IonQ") if line not in lines] == []
+
+
+def test_the_log_says_what_the_readme_shows(caplog):
+    bell = QuantumCircuit(1, 1)
+    bell.measure(0, 0)
+    with caplog.at_level("INFO", "qiskit_parallel_ionq"), ParallelIonQProvider.local() as provider:
+        provider.get_backend(target="simulator").run([bell] * 20).result()
+    lines = {masked(message) for message in caplog.messages}
+    assert [line for line in shown_in_the_readme("Executing") if line not in lines] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+        assert (page.parent / link).exists(), link
 
 
 def test_every_option_is_in_the_readme():

@@ -8,6 +8,7 @@ import pytest
 from qiskit_parallel_ionq.api import Page
 from qiskit_parallel_ionq.errors import (
     ApiError,
+    CircuitCancelledError,
     CircuitFailedError,
     CredentialsError,
     TransportError,
@@ -180,14 +181,29 @@ def test_a_circuit_of_a_pack_is_fetched_by_its_own_id():
     assert api.calls[-1][1] == ("/jobs/c1/results/shots",)
 
 
-@pytest.mark.parametrize("state", [s for s in JobState if s is not JobState.COMPLETED])
-def test_a_circuit_of_a_pack_without_a_result_says_why(state):
-    worker, api = _worker(JobRecord("c1", state, failure_code="Code", failure_message="because"))
+def test_a_failed_circuit_of_a_pack_says_why():
+    worker, api = _worker(JobRecord("c1", JobState.FAILED, failure_code="Code", failure_message="because"))
     report = worker.fetch_child("c1", ("shots",))
     assert isinstance(report.error, CircuitFailedError)
     assert report.error.job_id == "c1"
-    assert ("because" if state is JobState.FAILED else state.value) in str(report.error)
+    assert "because" in str(report.error)
     assert len(api.calls) == 1
+
+
+def test_a_cancelled_circuit_of_a_pack_is_cancelled():
+    worker, _ = _worker(JobRecord("c1", JobState.CANCELED))
+    report = worker.fetch_child("c1", ("shots",))
+    assert isinstance(report.error, CircuitCancelledError)
+    assert not report.is_passing
+
+
+@pytest.mark.parametrize("state", [JobState.SUBMITTED, JobState.READY, JobState.STARTED, JobState.UNKNOWN])
+def test_a_circuit_of_a_pack_that_is_not_done_is_asked_for_again(state):
+    worker, _ = _worker(JobRecord("c1", state))
+    report = worker.fetch_child("c1", ("shots",))
+    assert report.is_passing
+    assert not report.is_congestion
+    assert state.value in str(report.error)
 
 
 # ── listing ──

@@ -29,6 +29,7 @@ from qiskit_parallel_ionq.compiler.checking import (
     why_not_isa,
 )
 from qiskit_parallel_ionq.compiler.dynamic import is_dynamic, lower_dynamic
+from qiskit_parallel_ionq.compiler.inlining import inline
 from qiskit_parallel_ionq.compiler.native import to_native
 from qiskit_parallel_ionq.compiler.plugin import RememberParameters
 from qiskit_parallel_ionq.compiler.unrolling import unroll
@@ -109,6 +110,7 @@ def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
 __all__ = [
     "check",
     "compile_circuit",
+    "inline",
     "is_dynamic",
     "is_isa",
     "lower_dynamic",

@@ -40,6 +40,8 @@ class Cancelling:
         ledger.to_cancel.append(number)
 
     def _send(self, batch: Batch) -> None:
+        if not self._stage.is_open(batch):
+            return
         ledger = self._stage.ledger(batch)
         numbers, ledger.to_cancel = ledger.to_cancel, []
         for start in range(0, len(numbers), IDS_PER_REQUEST):

@@ -185,7 +185,10 @@ class Conductor:
             self.loop.close_lane(ledger.lane)
 
     def _give_up(self, error: Exception) -> None:
-        for batch in list(self._ledgers):
+        for batch, ledger in list(self._ledgers.items()):
+            ledger.stopped = ledger.stopped or error
+            for tasks in ledger.lane.ready:
+                tasks.clear()
             for index in range(batch.total):
                 self.end_circuit(batch, index, error=error)
 

@@ -19,6 +19,8 @@ from .ledger import Stage, pause
 from .loop import Order, Task
 from .watching import Watching
 
+READS = 3
+"""How often a result that cannot be true is read before it is believed to be so."""
 REFUSALS_BELIEVED = 5
 """How often a refused read of a finished job is repeated before it is believed."""
 
@@ -65,12 +67,18 @@ class Fetching:
                     number,
                     lambda: worker.fetch(aggregates),
                     lambda raw: self._aggregate(batch, number, raw),
+                    lambda: self._aggregate(batch, number, RawResult("probabilities", {})),
                 )
 
     def _read(
-        self, batch: Batch, number: int, perform: Callable[[], Report], then: Callable[[Any], None]
+        self,
+        batch: Batch,
+        number: int,
+        perform: Callable[[], Report],
+        then: Callable[[Any], None],
+        otherwise: Callable[[], None] | None = None,
     ) -> None:
-        """Perform a read of a job's result, again and again while that may help."""
+        """Perform a read of a job's result, again and again while that may help; or something else."""
         ledger, stage = self._stage.ledger(batch), self._stage
         voyage = ledger.voyages[number]
         reading = voyage.reading
@@ -83,6 +91,8 @@ class Fetching:
                 then(report.value)
             elif submission.is_bet:
                 self._lose_bet(batch, number)
+            elif otherwise is not None and not report.is_passing:
+                otherwise()
             elif report.is_passing or voyage.setbacks < REFUSALS_BELIEVED:
                 voyage.setbacks += 1
                 due = stage.loop.now() + pause(stage, voyage.setbacks)
@@ -100,6 +110,25 @@ class Fetching:
     def _single(self, batch: Batch, number: int, raw: RawResult) -> None:
         if self._decode(batch, number, 0, raw):
             self._finish(batch, number)
+
+    def _read_again(self, batch: Batch, number: int) -> bool:
+        """Have a spoilt result read once more, if that has not been tried often enough."""
+        voyage, loop = self._stage.ledger(batch).voyages[number], self._stage.loop
+        voyage.spoilt += 1
+        if voyage.spoilt >= READS:
+            return False
+        reading = voyage.reading
+
+        def again() -> None:
+            if (
+                self._stage.is_open(batch)
+                and voyage.reading == reading
+                and batch.submissions[number].phase is Phase.FETCHING
+            ):
+                self.fetch(batch, number)
+
+        loop.at(loop.now() + pause(self._stage, voyage.spoilt), again)
+        return True
 
     def _children(self, batch: Batch, number: int, seen: dict[str, JobRecord]) -> None:
         """Go on with a pack once its own page has named its circuits."""
@@ -129,6 +158,12 @@ class Fetching:
         if record is None or not record.child_ids:
             voyage.aggregate = raw  # its children's ids are on their way
             return
+        if not isinstance(raw.body, dict):
+            if batch.submissions[number].is_bet:
+                self._lose_bet(batch, number)
+                return
+            if self._read_again(batch, number):
+                return
         distributions = raw.body if isinstance(raw.body, dict) else {}
         missing = []
         for position, child in enumerate(record.child_ids):
@@ -188,6 +223,8 @@ class Fetching:
         except ResultIntegrityError as error:
             if batch.submissions[number].is_bet:  # some services answer before the result is whole
                 self._lose_bet(batch, number)
+                return False
+            if self._read_again(batch, number):
                 return False
             self._stage.end_circuit(batch, index, error=error)
         else:

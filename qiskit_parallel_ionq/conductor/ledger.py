@@ -32,6 +32,7 @@ class Voyage:
     doubt: Doubt | None = None
     reading: int = 0
     """Counts the attempts to read the result; answers to an earlier one are void."""
+    spoilt: int = 0
     pieces: int = 0
     aggregate: RawResult | None = None
 

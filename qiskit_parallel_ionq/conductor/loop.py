@@ -120,9 +120,10 @@ class Loop:
         Raises:
             IonQError: the loop is closed.
         """
-        if self._is_closed:
-            raise IonQError("this provider is closed; make a new one to run more circuits")
-        self._inbox.put(message)
+        with self._lock:
+            if self._is_closed:
+                raise IonQError("this provider is closed; make a new one to run more circuits")
+            self._inbox.put(message)
 
     def start(self) -> None:
         """Start the thread, if it is not running.
@@ -181,6 +182,8 @@ class Loop:
             except Exception as error:
                 logger.exception("A bug in the conductor; the circuits under way are given up")
                 self.on_bug(error)
+        while not self._inbox.empty():  # what was posted just before the end is ended, too
+            self._inbox.get()()
         self.on_end()
 
     def _dispatch(self) -> None:
@@ -214,7 +217,12 @@ class Loop:
                 report = Report(error=IonQError(f"a bug in a worker: {error!r}"), sent_at=self.now())
             self._inbox.put(lambda: self._finish(task, lane, report))
 
-        self._executor.submit(work)
+        try:
+            self._executor.submit(work)
+        except RuntimeError:  # the program is ending: nothing more can start
+            self._is_closed = True
+            lane.under_way -= 1
+            self._under_way -= 1
 
     def _finish(self, task: Task, lane: Lane, report: Report) -> None:
         under_way = self._under_way

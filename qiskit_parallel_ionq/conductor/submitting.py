@@ -38,10 +38,14 @@ class Submitting:
 
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
+        self._ids: set[str] = set()
 
     def submit(self, batch: Batch, number: int) -> None:
         """Have a parcel sent as soon as a worker is free."""
         ledger, stage = self._stage.ledger(batch), self._stage
+        if ledger.stopped is not None:
+            stage.apply(batch, number, Stopped(ledger.stopped))
+            return
         body = batch.parcels[number].body
         task = Task(
             perform=lambda: stage.worker.submit(body),
@@ -66,6 +70,9 @@ class Submitting:
 
     def _submitted(self, batch: Batch, number: int, report: Report) -> None:
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
+        if report.verdict is Verdict.ACCEPTED and not self._is_new(report.value):
+            error = IonQError(f"the service answered with the id of another job, {report.value}")
+            report = replace(report, error=error, verdict=Verdict.UNKNOWN)
         error = report.error or IonQError("the submission was not accepted, and no reason was given")
         if report.verdict is not Verdict.NOT_SENT:
             ledger.unreachable_since = None
@@ -91,6 +98,12 @@ class Submitting:
                 self._stage.apply(batch, number, Lost())
             case _:
                 self._stop(batch, number, error)
+
+    def _is_new(self, job_id: str) -> bool:
+        """Say whether an id is not that of another submission, and note it."""
+        is_new = job_id not in self._ids
+        self._ids.add(job_id)
+        return is_new
 
     def _not_sent(self, batch: Batch, number: int, error: Exception, now: float) -> None:
         ledger = self._stage.ledger(batch)
@@ -125,6 +138,8 @@ class Submitting:
             self._stage.loop.at(due, lambda: self._list(batch))
 
     def _list(self, batch: Batch) -> None:
+        if not self._stage.is_open(batch):
+            return
         ledger = self._stage.ledger(batch)
         ledger.listings += 1
         witnesses: list[str] = []

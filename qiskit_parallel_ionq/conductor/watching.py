@@ -168,8 +168,8 @@ class Watching:
     def _looked(self, batch: Batch, numbers: list[int], report: Report, *, alone: bool) -> None:
         ledger = self._stage.ledger(batch)
         status = getattr(report.error, "status", None)
-        if status in (404, 405) and not alone:
-            ledger.looks_one_by_one = True  # this service has no listing
+        if report.error is not None and not report.is_passing and not alone:
+            ledger.looks_one_by_one = True  # this service has no listing, or not for us
         for number in numbers:
             submission, voyage = batch.submissions[number], ledger.voyages[number]
             if not submission.phase.is_in_service:
@@ -181,10 +181,8 @@ class Watching:
             elif report.is_passing:
                 voyage.setbacks += 1
                 self.look_at(self._stage.loop.now() + pause(self._stage, voyage.setbacks), batch, number)
-            elif report.error is not None and status not in (404, 405):
-                self._stage.apply(batch, number, Vanished(report.error, at=self._stage.loop.now()))
             else:
-                self._miss(batch, number)
+                self._miss(batch, number, report.error if status != 404 else None)
 
     def _seen(self, batch: Batch, number: int, record: JobRecord, looked_at: float) -> None:
         known = batch.submissions[number].record
@@ -193,7 +191,7 @@ class Watching:
         self._learn(batch, number, record, looked_at)
         self._stage.apply(batch, number, Seen(record, at=self._stage.loop.now()))
 
-    def _miss(self, batch: Batch, number: int) -> None:
+    def _miss(self, batch: Batch, number: int, error: Exception | None) -> None:
         """Give a job that the service does not show some time to turn up, then believe it."""
         voyage, now = self._stage.ledger(batch).voyages[number], self._stage.loop.now()
         job_id = batch.submissions[number].job_id
@@ -201,7 +199,10 @@ class Watching:
             voyage.missing_since = now
             self.look_at(now, batch, number)
         elif now - voyage.missing_since < BELIEVE_ABSENCE_AFTER:
-            self.look_at(now + BELIEVE_ABSENCE_AFTER / 3.0, batch, number)
+            missing_for = now - voyage.missing_since
+            self.look_at(now + min(max(missing_for, 1.0), BELIEVE_ABSENCE_AFTER / 3.0), batch, number)
+        elif error is not None:
+            self._stage.apply(batch, number, Vanished(error, at=now))
         else:
             reason = (
                 f"the service says it has no job {job_id}, and said so for {BELIEVE_ABSENCE_AFTER:.0f} s; "

@@ -140,6 +140,36 @@ def test_a_wrong_key_is_said_once_and_nothing_more_is_sent(simulation):
     assert isinstance(batch.errors[0], AuthenticationError)
 
 
+def test_after_a_refusal_of_the_account_not_even_what_was_pushed_back_is_sent_again(simulation):
+    run = simulation()
+    run.ionq.post_faults = [403] + [(429, 1)] * 9
+    batch = run.run(40)
+    assert run.ionq.count("POST") == 10
+    assert len({id(error) for error in batch.errors.values()}) == 1
+
+
+def test_an_id_that_was_given_before_is_not_believed(simulation, assert_right):
+    run = simulation()
+    create_job, given = run.ionq.create_job, []
+
+    def repeat_once(body):
+        reply = create_job(body)
+        given.append(reply)
+        return given[0] if len(given) == 2 else reply
+
+    run.ionq.create_job = repeat_once
+    assert_right(run.run(5))
+    assert run.ionq.stored_twice() == {}
+
+
+def test_one_refused_look_loses_no_circuit(simulation, assert_right):
+    run = simulation(predicts=False, execution=2.0)
+    batch = run.send(20)
+    run.finish(batch, until=0.6)
+    run.ionq.get_faults = [403]
+    assert_right(run.finish(batch))
+
+
 @pytest.mark.parametrize("status", [402, 403])
 def test_a_refused_account_keeps_the_results_of_what_was_accepted(simulation, status):
     run = simulation()

@@ -213,3 +213,23 @@ def test_cancelling_a_finished_batch_changes_nothing(simulation, assert_right):
     run.conductor.cancel(batch, include_running=True)
     run.loop.turn()
     assert_right(batch)
+
+
+def test_a_job_that_ends_while_its_cancellation_is_prepared_hurts_nobody(simulation, assert_right):
+    run = simulation(round_trip=0.002, execution=0.1)
+    batch, other = run.send(1), run.send(1)
+    run.finish(batch, until=0.09)
+    run.conductor.cancel(batch, include_running=True)
+    run.finish(batch), run.finish(other)
+    assert_right(other)
+    run.loop.post(lambda: None)
+    run.loop.turn()
+
+
+def test_what_was_posted_just_before_the_end_is_ended_too(simulation):
+    run = simulation()
+    batch = run.send(3)
+    run.loop.close()
+    run.loop._run()
+    assert batch.is_over
+    assert set(batch.errors) == {0, 1, 2}

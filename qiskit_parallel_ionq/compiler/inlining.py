@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Instructions that users made: what is in them counts, not what they are called.
+
+A sub-circuit made into a gate may bear the name of a standard gate, and an instruction may measure or reset
+inside. Both are written out before anything is read by its name.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from qiskit import QuantumCircuit
+from qiskit.circuit import Barrier, ControlledGate, Delay, Gate, Instruction, Measure, Reset
+from qiskit.circuit.library import UnitaryGate
+
+from qiskit_parallel_ionq.errors import CompileError
+
+_DEEPEST = 100
+_PLAIN = (Measure, Reset, Barrier, Delay)
+_GENERIC = (Gate, Instruction, ControlledGate)
+
+
+def inline(circuit: QuantumCircuit) -> QuantumCircuit:
+    """Return the circuit with users' instructions written out; the same object where there are none.
+
+    Raises:
+        CompileError: one has neither a definition nor a unitary matrix, or its own code fails.
+    """
+    if not any(_is_users(instruction) for instruction in circuit.data):
+        return circuit
+    flat = circuit.copy_empty_like()
+    _write_out(circuit, flat, flat.qubits, flat.clbits, f"circuit {circuit.name!r}", 0)
+    return flat
+
+
+def _is_users(instruction: Any) -> bool:
+    if instruction.is_standard_gate() or instruction.is_control_flow():
+        return False
+    operation = instruction.operation
+    if isinstance(operation, _PLAIN) or not isinstance(operation, Instruction) or operation.name == "store":
+        return False
+    kind = type(operation)
+    if kind in _GENERIC or not kind.__module__.startswith(("qiskit.", "qiskit_ionq.")):
+        return True
+    return not isinstance(operation, Gate) and not getattr(operation, "_directive", False)
+
+
+def _write_out(
+    source: QuantumCircuit, onto: QuantumCircuit, qubits: list[Any], clbits: list[Any], place: str, depth: int
+) -> None:
+    onto.global_phase += source.global_phase if depth else 0
+    where = dict(zip([*source.qubits, *source.clbits], [*qubits, *clbits], strict=True))
+    for position, instruction in enumerate(source.data):
+        on, to = [where[q] for q in instruction.qubits], [where[c] for c in instruction.clbits]
+        if not _is_users(instruction):
+            onto.append(instruction.operation, on, to)
+            continue
+        operation = instruction.operation
+        here = f"{place}: gate {operation.name!r} at position {position}"
+        if depth > _DEEPEST:
+            raise CompileError(f"{here} is defined by itself, or more than {_DEEPEST} levels deep")
+        definition = _definition(operation, here)
+        if definition is None:
+            onto.append(UnitaryGate(_matrix(operation, here), check_input=False), on)
+            continue
+        if (definition.num_qubits, definition.num_clbits) != (len(on), len(to)):
+            raise CompileError(f"{here} has a definition of another size than itself")
+        _write_out(definition, onto, on, to, f"{here}, in its definition", depth + 1)
+
+
+def _definition(operation: Instruction, here: str) -> QuantumCircuit | None:
+    try:
+        definition: QuantumCircuit | None = operation.definition
+    except Exception as error:
+        raise CompileError(f"{here} fails to give its definition: {error!r}") from error
+    return definition
+
+
+def _matrix(operation: Instruction, here: str) -> np.ndarray:
+    opaque = f"{here} is opaque: it has neither a definition nor a matrix. Give it one, or replace it"
+    if not hasattr(operation, "to_matrix") or operation.num_clbits:
+        raise CompileError(opaque)
+    try:
+        matrix = np.asarray(operation.to_matrix(), dtype=complex)
+    except Exception as error:
+        raise CompileError(f"{opaque} ({error})") from error
+    size = 2**operation.num_qubits
+    if matrix.shape != (size, size) or not np.isfinite(matrix).all():
+        raise CompileError(f"{here} has a matrix that is not {size} by {size} finite numbers")
+    if not np.allclose(matrix @ matrix.conj().T, np.eye(size), atol=1e-8):
+        raise CompileError(f"{here} has a matrix that is not unitary")
+    return matrix

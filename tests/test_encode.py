@@ -701,7 +701,7 @@ def test_a_loop_variable_is_bound_and_a_free_one_inside_a_loop_is_not():
     assert "in [0:2]" in source_of(encode_circuit(circuit, kind="qasm3"))
     with circuit.for_loop(range(3), index):
         circuit.rx(index + free, 0)
-    with pytest.raises(EncodeError, match="'for_loop' at position 1 .*bind"):
+    with pytest.raises(EncodeError, match=r"'for_loop' at position 1 .*bind"):
         encode_circuit(circuit, kind="qasm3")
 
 

@@ -111,7 +111,7 @@ def test_the_pause_that_the_service_asks_for_is_passed_on():
         (_error(408), True, False),
         (_error(409), True, False),
         (_error(429), True, True),
-        (_error(500), True, True),
+        (_error(500), True, False),
         (TransportError("reset", sent=True), True, True),
         (TransportError("refused", sent=False), True, True),
         (CredentialsError("no key"), False, False),

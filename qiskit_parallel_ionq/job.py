@@ -14,6 +14,7 @@ from qiskit.result.postprocess import format_counts_memory
 
 from .batch import Batch, Progress
 from .conductor import Conductor
+from .display import progress_bar
 from .errors import BatchError, JobError, OptionError, ResultTimeoutError
 from .merge import composite_status, experiment, merge
 
@@ -93,8 +94,6 @@ class ParallelIonQJob(JobV1):
     def wait(self, timeout: float | None = None) -> bool:
         """Block until every circuit's state is final; return False when ``timeout`` seconds pass first."""
         if self._shows_progress:
-            from .display import progress_bar
-
             with progress_bar(self._batch):
                 return self._batch.wait_for(lambda: self._batch.is_over, timeout)
         return self._batch.wait_for(lambda: self._batch.is_over, timeout)

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from numpy.typing import NDArray
 
 from .gates import Matrix
@@ -176,7 +177,7 @@ class Sparse(Branches):
         on = np.ones(self.size, dtype=bool)
         for control in controls:
             on &= (self.words >> control) & 1 == 1
-        value = np.zeros(self.size, dtype=np.intp)
+        value: npt.NDArray[np.intp] = np.zeros(self.size, dtype=np.intp)
         for target in targets:
             value = value << 1 | (self.words >> target) & 1
         cleared = self.words & ~np.int64(sum(1 << target for target in targets))
@@ -254,7 +255,7 @@ def block_rows(qubits: int, targets: tuple[int, ...], controls: tuple[int, ...])
 
 
 def _block_rows(qubits: int, targets: tuple[int, ...], controls: tuple[int, ...]) -> Rows:
-    rest = np.arange(1 << (qubits - len(targets) - len(controls)), dtype=np.intp)
+    rest: npt.NDArray[np.intp] = np.arange(1 << (qubits - len(targets) - len(controls)), dtype=np.intp)
     for position in sorted(targets + controls):
         rest = ((rest >> position) << (position + 1)) | (rest & ((1 << position) - 1))
     for control in controls:

@@ -112,7 +112,13 @@ class Fetching:
             self._finish(batch, number)
 
     def _read_again(self, batch: Batch, number: int) -> bool:
-        """Have a spoilt result read once more, if that has not been tried often enough."""
+        """Have a spoilt result read once more, if that has not been tried often enough.
+
+        A bet is lost by it: some services answer before the result is whole.
+        """
+        if batch.submissions[number].is_bet:
+            self._lose_bet(batch, number)
+            return True
         voyage, loop = self._stage.ledger(batch).voyages[number], self._stage.loop
         voyage.spoilt += 1
         if voyage.spoilt >= READS:
@@ -158,12 +164,8 @@ class Fetching:
         if record is None or not record.child_ids:
             voyage.aggregate = raw  # its children's ids are on their way
             return
-        if not isinstance(raw.body, dict):
-            if batch.submissions[number].is_bet:
-                self._lose_bet(batch, number)
-                return
-            if self._read_again(batch, number):
-                return
+        if not isinstance(raw.body, dict) and self._read_again(batch, number):
+            return
         distributions = raw.body if isinstance(raw.body, dict) else {}
         missing = []
         for position, child in enumerate(record.child_ids):
@@ -208,7 +210,7 @@ class Fetching:
         ledger.lane.put(Order.FETCH, task)
 
     def _decode(self, batch: Batch, number: int, position: int, raw: RawResult) -> bool:
-        """Decode one circuit's result; False when it was a bet, and lost."""
+        """Decode one circuit's result; False when it was spoilt, and will be read again."""
         parcel = batch.parcels[number]
         index = parcel.circuits[position]
         try:
@@ -221,9 +223,6 @@ class Fetching:
                 memory=parcel.memory,
             )
         except ResultIntegrityError as error:
-            if batch.submissions[number].is_bet:  # some services answer before the result is whole
-                self._lose_bet(batch, number)
-                return False
             if self._read_again(batch, number):
                 return False
             self._stage.end_circuit(batch, index, error=error)

@@ -9,7 +9,7 @@ that the table does not list raises and changes nothing.
     WAITING ─Sent─▶ SENDING ─Accepted─▶ QUEUED ⇄ RUNNING ─Seen(completed)─▶ FETCHING ─Fetched─▶ DONE
        ▲               ├─HeldBack──▶ WAITING                 BetPlaced ────▶ FETCHING ─BetLost─▶ QUEUED
        │               ├─Refused───▶ FAILED
-       │               └─Lost──────▶ UNKNOWN ─Found─▶ QUEUED
+       │               └─Lost──────▶ UNKNOWN ─Found─▶ QUEUED ─Disowned─▶ UNKNOWN
        └──────────────────Absent────────┘   └─Unresolved─▶ FAILED
 """
 
@@ -87,6 +87,11 @@ class Submission:
     def is_bet(self) -> bool:
         """Whether the result is being asked for unseen."""
         return self.bet_from is not None
+
+    @property
+    def awaits_look(self) -> bool:
+        """Whether the job's own word is wanted: how it stands, or that it is ours."""
+        return self.phase.is_in_service or (self.is_bet and self.record is None)
 
     @property
     def shown_phase(self) -> Phase:
@@ -188,6 +193,11 @@ class Vanished:
 
 
 @dataclass(frozen=True, slots=True)
+class Disowned:
+    """The job under the id that we were given is another's, or was never there."""
+
+
+@dataclass(frozen=True, slots=True)
 class CancelAsked:
     """The user wants no result."""
 
@@ -201,7 +211,7 @@ class Stopped:
 
 Event = (
     Sent | Accepted | HeldBack | Refused | Lost | Found | Absent | Unresolved | Seen | BetPlaced | BetLost
-    | Fetched | FetchFailed | Vanished | CancelAsked | Stopped
+    | Fetched | FetchFailed | Vanished | Disowned | CancelAsked | Stopped
 )  # fmt: skip
 
 
@@ -309,6 +319,15 @@ def _bet_lost(s: Submission, _: BetLost) -> tuple[Submission, tuple[Command, ...
     return back, (Command.LOOK_AND_CANCEL if s.cancel_asked else Command.WATCH,)
 
 
+def _seen_while_fetching(s: Submission, e: Seen) -> tuple[Submission, tuple[Command, ...]]:
+    return (replace(s, record=e.record) if s.record is None else s), ()
+
+
+def _disowned(s: Submission, _: Disowned) -> tuple[Submission, tuple[Command, ...]]:
+    lost = replace(s, phase=Phase.UNKNOWN, job_id=None, record=None, bet_from=None, seen_at=None)
+    return lost, (Command.RECONCILE,)
+
+
 def _fetched(s: Submission, e: Fetched) -> tuple[Submission, tuple[Command, ...]]:
     return replace(s, phase=Phase.DONE, bet_from=None, ended_at=e.at), ()
 
@@ -343,6 +362,7 @@ _IN_SERVICE: dict[type, Handler] = {
     Seen: _seen,
     BetPlaced: _bet_placed,
     Vanished: _fetch_failed,
+    Disowned: _disowned,
     CancelAsked: _cancel_in_service,
     Stopped: _unmoved,
 }
@@ -371,7 +391,8 @@ TABLE: dict[Phase, dict[type, Handler]] = {
         Fetched: _fetched,
         FetchFailed: _fetch_failed,
         BetLost: _bet_lost,
-        Seen: _unmoved,
+        Seen: _seen_while_fetching,
+        Disowned: _disowned,
         CancelAsked: _cancel_later,
         Stopped: _unmoved,
     },

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 from ..batch import Batch
@@ -79,6 +80,8 @@ class Conductor:
         if after is before:
             return
         batch.submissions[number] = after
+        if after.record is not None and batch.parcels[number].body:
+            batch.parcels[number] = replace(batch.parcels[number], body=b"")  # never needed again
         self._ledgers[batch].active += _is_active(after) - _is_active(before)
         for command in commands:
             self._see_to(batch, number, command)
@@ -153,7 +156,7 @@ class Conductor:
             case Command.SUBMIT:
                 self._submitting.submit(batch, number)
             case Command.RECONCILE:
-                self._submitting.reconcile(batch)
+                self._submitting.reconcile(batch, number)
             case Command.WATCH:
                 self._watching.plan(batch, number)
             case Command.FETCH:

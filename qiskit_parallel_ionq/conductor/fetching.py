@@ -108,7 +108,10 @@ class Fetching:
         self._stage.apply(batch, number, BetLost())
 
     def _single(self, batch: Batch, number: int, raw: RawResult) -> None:
-        if self._decode(batch, number, 0, raw):
+        if batch.submissions[number].awaits_look:  # nobody has said yet that the job is ours
+            self._stage.ledger(batch).voyages[number].held = lambda: self._single(batch, number, raw)
+            self._watching.look_at(self._stage.loop.now(), batch, number)
+        elif self._decode(batch, number, 0, raw):
             self._finish(batch, number)
 
     def _read_again(self, batch: Batch, number: int) -> bool:
@@ -140,6 +143,8 @@ class Fetching:
         """Go on with a pack once its own page has named its circuits."""
         submission, parcel = batch.submissions[number], batch.parcels[number]
         record = seen[submission.job_id or ""]
+        if self._watching.disowned(batch, number, record):
+            return
         if submission.is_bet and record.state is not JobState.COMPLETED:
             self._lose_bet(batch, number)
             return

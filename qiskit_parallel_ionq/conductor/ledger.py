@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,6 +27,10 @@ class Voyage:
     due: float = math.inf
     """When it is to be looked at next; an entry of the heap with another time is void."""
     bets: int = 0
+    bet_at: float | None = None
+    """When its result will be asked for unseen; a timer with another time is void."""
+    held: Callable[[], None] | None = None
+    """What to do with a result that is here as soon as the job is known to be ours."""
     takes_at_least: float = 0.0
     missing_since: float | None = None
     cancelled_at: float = -math.inf

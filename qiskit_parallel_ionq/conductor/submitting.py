@@ -58,9 +58,11 @@ class Submitting:
         """Let nothing go out that has not gone out."""
         self._stage.ledger(batch).lane.ready[Order.SUBMIT].clear()
 
-    def reconcile(self, batch: Batch) -> None:
-        """See to submissions that may or may not exist."""
-        ledger = self._stage.ledger(batch)
+    def reconcile(self, batch: Batch, number: int) -> None:
+        """See to a submission that may or may not exist, and to all others like it."""
+        ledger, now = self._stage.ledger(batch), self._stage.loop.now()
+        token = batch.parcels[number].token
+        ledger.voyages[number].doubt = Doubt.about(token, now, target=batch.target)
         if batch.on_unknown == "resubmit":
             for number, _ in _open_doubts(batch, ledger):
                 self._stage.apply(batch, number, Absent())
@@ -78,7 +80,6 @@ class Submitting:
             ledger.unreachable_since = None
         match report.verdict:
             case Verdict.ACCEPTED:
-                batch.parcels[number] = replace(batch.parcels[number], body=b"")  # never needed again
                 self._stage.apply(batch, number, Accepted(report.value, at=now))
             case Verdict.REFUSED:
                 self._stage.apply(batch, number, Refused(error))
@@ -87,12 +88,10 @@ class Submitting:
             case Verdict.NOT_SENT:
                 self._not_sent(batch, number, error, now)
             case Verdict.UNKNOWN:
-                parcel = batch.parcels[number]
-                ledger.voyages[number].doubt = Doubt.about(parcel.token, now, target=batch.target)
                 logger.warning(
                     "The answer to the submission of circuit %d was lost (%s); the job is looked for before "
                     "anything is sent again",
-                    parcel.circuits[0],
+                    batch.parcels[number].circuits[0],
                     error,
                 )
                 self._stage.apply(batch, number, Lost())

@@ -97,7 +97,7 @@ class SimulatedIonQ:
     """Stands where `Api` stands. ``post_faults`` and ``get_faults`` script bad days.
 
     A fault is ``"lost after store"``, ``"503 after store"``, ``"503 before store"``, ``"not sent"``,
-    ``"lost before store"``, an HTTP status, or ``(429, seconds)``; a callable is asked at each request.
+    ``"lost before store"``, ``"id of <job>"`` (stored, and answered with that id), an HTTP status, or ``(429, seconds)``; a callable is asked at each request.
     """
 
     def __init__(
@@ -136,6 +136,10 @@ class SimulatedIonQ:
         if status == "503 before store":
             return Reply(503, {}, b"{}")
         job = self._store(json.loads(body))
+        if isinstance(status, str) and status.startswith("id of "):
+            return Reply(
+                201, {}, json.dumps({"id": status.removeprefix("id of "), "status": "submitted"}).encode()
+            )
         if status == "503 after store":
             return Reply(503, {}, b"{}")
         if status == "lost after store":

@@ -41,14 +41,12 @@ class ParallelIonQJob(JobV1):
         conductor: Conductor,
         *,
         headers: list[dict[str, Any]],
-        shots: tuple[int, ...],
         progress: bool = False,
     ) -> None:
-        super().__init__(backend, batch.run)
+        super().__init__(backend, batch.run.id)
         self._batch = batch
         self._conductor = conductor
         self._headers = headers
-        self._shots = shots
         self._shows_progress = progress
         self._result: Result | None = None
 
@@ -217,10 +215,10 @@ class ParallelIonQJob(JobV1):
             error = ResultTimeoutError(f"circuit {index} is still {batch.phase(index).value}")
         return experiment(
             self._headers[index],
-            shots=self._shots[index],
+            shots=batch.run.shots[index],
             outcome=batch.outcomes.get(index),
             error=error,
-            seed=batch.seed,
+            seed=batch.run.seed,
             job_id=batch.job_id(index),
         )
 

@@ -65,6 +65,9 @@ class RunOptions:
     on_unknown: OnUnknown = "reconcile"
     """After a lost answer: ``"reconcile"`` looks for the job and sends again only when it is proven absent;
     ``"never"`` never sends again; ``"resubmit"`` does at once and may buy twice (simulator only)."""
+    keep_circuits: bool = True
+    """Whether requests are kept on disk until the run is over, so that `resume` can send what was not sent.
+    False for confidential circuits: they can then not be sent by another process."""
     progress: bool = False
     """Whether to show a progress bar on a terminal or in a notebook."""
 
@@ -131,17 +134,20 @@ class RunOptions:
         """Whether the simulator, if that is the target, gives an exact distribution."""
         return self.noise_model in (None, "ideal")
 
-    def noise(self, target: str, index: int = 0) -> dict[str, Any] | None:
+    def noise(self, target: str, index: int = 0, seed: int | None = None) -> dict[str, Any] | None:
         """Return the ``noise`` member of the job that begins with circuit ``index``, or None.
 
         The first job has ``sampler_seed`` itself, each other one a seed drawn from it: equal circuits must
-        not share their noise.
+        not share their noise. Without one a noisy job has a seed drawn from ``seed``, the run's: a service
+        that is asked twice for the result of a job without a seed draws it twice.
         """
         if wire.is_qpu(target):
             return None
         model: dict[str, Any] = {"model": self.noise_model or "ideal"}
         if self.sampler_seed is not None:
             model["seed"] = self.sampler_seed if index == 0 else _child_seed(self.sampler_seed, index)
+        elif seed is not None and not self.is_ideal:
+            model["seed"] = _child_seed(seed, index)
         return model
 
     def settings(self) -> dict[str, Any]:
@@ -223,7 +229,7 @@ def _settings(name: str, value: Any) -> dict[str, Any] | None:
 def _metadata(name: str, value: Any) -> dict[str, str]:
     entries = _mapping(name, value) or {}
     for key in entries:
-        if key in (wire.TOKEN_KEY, wire.CHECK_KEY, wire.HEADER_KEY):
+        if key in (wire.TOKEN_KEY, wire.CHECK_KEY, wire.CONTENT_KEY, wire.HEADER_KEY):
             raise OptionError(f"{name}[{key!r}] is set by this package and may not be given")
     return {str(key): str(entry) for key, entry in entries.items()}
 
@@ -283,5 +289,6 @@ _CHECKS: dict[str, Any] = {
     "circuits_per_job": _whole(1, wire.MAX_CIRCUITS_PER_JOB),
     "optimization_level": _whole(0, 3),
     "on_unknown": _choice,
+    "keep_circuits": _flag,
     "progress": _flag,
 }

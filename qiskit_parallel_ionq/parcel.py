@@ -4,17 +4,21 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
 
 from . import wire
-from .encode import EncodedCircuit, ionq_header, job_body
+from .encode import EncodedCircuit, Readout, header_entry, ionq_header, job_body
 from .options import RunOptions
 from .sources import Kind, preferred_kinds
 
 _FRAME = 200
 """Bytes reckoned for what stands around the gates of each circuit in a pack: name, width, header."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_TOKEN = re.compile(r"1\.([0-9a-zA-Z]{22})\.([0-9a-z]{1,10})\.([0-9]{1,4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +27,14 @@ class Parcel:
 
     circuits: tuple[int, ...]
     """Positions in the run, in the order in which the job holds them."""
-    encoded: tuple[EncodedCircuit, ...]
+    readouts: tuple[Readout, ...]
+    """How each circuit's outcomes are read."""
+    headers: tuple[Mapping[str, Any], ...]
+    """Each circuit's header, as `encode.header_entry` tells it."""
     shots: int
     token: str
+    digest: str
+    """First 12 hex digits of the SHA-256 of what its circuits say: equal circuits, equal digest."""
     body: bytes
     """The request, as long as it may have to be sent; empty afterwards."""
     is_exact: bool
@@ -40,7 +49,7 @@ class Parcel:
     @property
     def by_register(self) -> bool:
         """Whether results come by classical register (OpenQASM 3) and not by qubit."""
-        return self.encoded[0].readout.in_clbit_order
+        return self.readouts[0].in_clbit_order
 
     @property
     def by_child(self) -> bool:
@@ -53,13 +62,30 @@ class Parcel:
         return preferred_kinds(exact=self.is_exact, memory=self.memory, by_register=self.by_register)
 
 
-def token(run: str, index: int, generation: int = 0) -> str:
-    """Return what identifies a submission in the service's own records: at most 40 characters.
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What identifies a submission in the service's own records: at most 40 characters as text.
 
-    >>> token("4fQ0000000000000000000", 71)
+    >>> str(Token("4fQ0000000000000000000", 71))
     '1.4fQ0000000000000000000.1z.0'
+    >>> Token.read("1.4fQ0000000000000000000.1z.0").index
+    71
     """
-    return f"1.{run}.{_base36(index)}.{generation}"
+
+    run: str
+    index: int
+    """Position in the run of the first circuit it carries."""
+    generation: int = 0
+    """Grows only when circuits are executed again on purpose; a repeated request is the same token."""
+
+    def __str__(self) -> str:
+        return f"1.{self.run}.{_base36(self.index)}.{self.generation}"
+
+    @classmethod
+    def read(cls, text: object) -> Token | None:
+        """Return the token that a text is, or None."""
+        found = _TOKEN.fullmatch(text) if isinstance(text, str) else None
+        return None if found is None else cls(found[1], int(found[2], 36), int(found[3]))
 
 
 def _base36(number: int) -> str:
@@ -67,6 +93,29 @@ def _base36(number: int) -> str:
     while number := number // 36:
         digits = _DIGITS[number % 36] + digits
     return digits
+
+
+def ranges(indices: Sequence[int]) -> str:
+    """Return ascending numbers in short.
+
+    >>> ranges([0, 1, 2, 5, 7, 8]), positions("0-2,5,7-8")
+    ('0-2,5,7-8', (0, 1, 2, 5, 7, 8))
+    """
+    groups = [[n for _, n in group] for _, group in groupby(enumerate(indices), lambda at: at[1] - at[0])]
+    return ",".join(f"{g[0]}-{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)
+
+
+def positions(text: str) -> tuple[int, ...]:
+    """Return the numbers that `ranges` told.
+
+    Raises:
+        ValueError: the text says something else.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found.extend(range(int(first), min(int(last or first), int(first) + wire.MAX_CIRCUITS_PER_JOB) + 1))
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -96,6 +145,7 @@ class Packer:
     target: str
     options: RunOptions
     user_agent: str
+    seed: int | None = None
     _open: dict[tuple[str, int], _Pack] = field(default_factory=dict)
 
     def add(self, index: int, circuit: EncodedCircuit, shots: int) -> Iterator[Parcel]:
@@ -123,7 +173,7 @@ class Packer:
         indices, circuits = zip(*group, strict=True)
         options = self.options
         digest = hashlib.sha256("".join(c.digest for c in circuits).encode()).hexdigest()[:12]
-        parcel_token = token(self.run, indices[0])
+        token = str(Token(self.run, indices[0]))
         settings = options.settings()
         if circuits[0].kind == "qasm3":
             # Register-named results need this compiler; the caller's own choice stands.
@@ -133,10 +183,12 @@ class Packer:
             "sampler_seed": str(options.sampler_seed),
             wire.HEADER_KEY: ionq_header(circuits),
             "user_agent": self.user_agent,
-            wire.TOKEN_KEY: parcel_token,
-            wire.CHECK_KEY: f"{self.total}.{digest}",
+            wire.TOKEN_KEY: token,
+            wire.CHECK_KEY: f"{self.total}.{digest}" + ("" if self.seed is None else f".{self.seed}"),
             **options.extra_metadata,
         }
+        if indices != tuple(range(indices[0], indices[0] + len(indices))):
+            metadata[wire.CONTENT_KEY] = ranges(indices)
         name = options.name or (circuits[0].name if len(circuits) == 1 else f"{len(circuits)} circuits")
         body = job_body(
             circuits,
@@ -145,16 +197,18 @@ class Packer:
             name=name,
             metadata=metadata,
             settings=settings or None,
-            noise=options.noise(self.target, indices[0]),
+            noise=options.noise(self.target, indices[0], self.seed),
             session_id=options.session_id,
             dry_run=options.dry_run,
             extra=options.extra_query_params,
         )
         return Parcel(
             circuits=indices,
-            encoded=circuits,
+            readouts=tuple(circuit.readout for circuit in circuits),
+            headers=tuple(header_entry(circuit) for circuit in circuits),
             shots=shots,
-            token=parcel_token,
+            token=token,
+            digest=digest,
             body=body,
             is_exact=not wire.is_qpu(self.target) and options.is_ideal,
             memory=options.memory,

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import difflib
+import logging
+import os
 import platform
 import random
 import threading
@@ -11,6 +13,7 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +22,9 @@ import qiskit
 from . import wire
 from ._version import __version__
 from .api import Api
+from .archive import Archive
 from .backend import ParallelIonQBackend
+from .chronicle import Run
 from .conductor import Conductor
 from .credentials import (
     TARGET_VARIABLES,
@@ -29,8 +34,17 @@ from .credentials import (
     Secret,
     checked_url,
 )
-from .errors import ApiError, CredentialsError, IonQError, JobError, TargetError, TransportError
+from .errors import (
+    ApiError,
+    CredentialsError,
+    IonQError,
+    JobError,
+    JournalError,
+    TargetError,
+    TransportError,
+)
 from .job import ParallelIonQJob
+from .journal import NoRecord, Record
 from .policy import Backoff, is_passing, retry_after
 from .target import Gateset
 from .transport import Transport
@@ -39,6 +53,8 @@ from .worker import Worker
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+logger = logging.getLogger("qiskit_parallel_ionq")
 
 PARALLEL = "ionq_parallel"
 LONGEST_PAUSE = 10.0
@@ -58,6 +74,8 @@ class ParallelIonQProvider:
         url: base URL. None: ``IONQ_API_URL`` or ``QISKIT_IONQ_API_URL`` from the same places, else IonQ's.
         custom_headers: sent with every request.
         proxies: scheme -> proxy URL; proxies of the environment are not used.
+        state_dir: folder in which runs are recorded, so that any process can go on with them. None:
+            ``QISKIT_PARALLEL_IONQ_STATE_DIR``, else the platform's folder for the state of programs.
 
     Raises:
         CredentialsError: a URL that a key must not be sent to.
@@ -70,6 +88,7 @@ class ParallelIonQProvider:
         *,
         custom_headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
+        state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         if token is not None and not isinstance(token, str):
             token, url, custom_headers = _taken_over(token, url, custom_headers)
@@ -77,6 +96,7 @@ class ParallelIonQProvider:
         self._given_url = checked_url(url) if url else None
         self._custom_headers = dict(custom_headers or {})
         self._proxies = dict(proxies or {})
+        self._archive: Archive | None = Archive(None if state_dir is None else Path(state_dir))
         self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
         self._environment: Environment | None = None
@@ -89,18 +109,23 @@ class ParallelIonQProvider:
         self._finalizer = weakref.finalize(self, _close_all, self._closers)
 
     @classmethod
-    def local(cls, seed: int | None = None, **service: Any) -> ParallelIonQProvider:
+    def local(
+        cls, seed: int | None = None, *, state_dir: str | os.PathLike[str] | None = None, **service: Any
+    ) -> ParallelIonQProvider:
         """Return a provider of an emulated IonQ service inside this process: no key, no network, no cost.
 
         Args:
             seed: makes every count of a program that runs the same circuits again reproducible.
+            state_dir: folder in which runs are recorded. None: they are not; the service forgets them, too.
             **service: knobs of the emulator, such as ``round_trip=0.15`` and ``execution_time=0.5``
                 (seconds); see `qiskit_parallel_ionq.emulator.LocalIonQ`.
         """
         from .emulator import LocalIonQ
 
         ionq = LocalIonQ(seed=seed, **service).start()
-        provider = cls(ionq.api_key, ionq.url)
+        provider = cls(ionq.api_key, ionq.url, state_dir=state_dir)
+        if state_dir is None:
+            provider._archive = None
         provider._closers.insert(0, ionq.close)
         provider._seeds = np.random.SeedSequence(seed)
         return provider
@@ -232,6 +257,22 @@ class ParallelIonQProvider:
     def remember(self, job: ParallelIonQJob) -> None:
         """Let `job` find a job for as long as somebody keeps it."""
         self._jobs[job.job_id()] = job
+
+    def begin_record(self, run: Run) -> Record:
+        """Return where a run is recorded from its beginning.
+
+        Raises:
+            JournalError: it cannot be recorded, and its jobs cost money. On the simulator that is a warning.
+        """
+        if self._archive is None:
+            return NoRecord()
+        try:
+            return self._archive.begin(run)
+        except JournalError as error:
+            if wire.is_qpu(run.target):
+                raise JournalError(f"{error}. Nothing was sent: what costs money is recorded first") from None
+            logger.warning("This run is not recorded, and cannot be resumed: %s", error)
+            return NoRecord()
 
     @property
     def user_agent(self) -> str:

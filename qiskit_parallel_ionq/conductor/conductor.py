@@ -3,14 +3,28 @@
 
 from __future__ import annotations
 
+import json
 import logging
-from dataclasses import replace
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from ..batch import Batch
-from ..decode import Outcome
+from ..chronicle import error_facts, event_record
+from ..decode import Outcome, RawResult
 from ..errors import IonQError
-from ..lifecycle import CancelAsked, Command, Event, Phase, Stopped, Submission, step
+from ..lifecycle import (
+    Absent,
+    Accepted,
+    CancelAsked,
+    Command,
+    Event,
+    Phase,
+    Stopped,
+    Submission,
+    Unresolved,
+    step,
+)
 from ..parcel import Parcel
 from ..worker import Worker
 from .cancelling import Cancelling
@@ -82,18 +96,49 @@ class Conductor:
         batch.submissions[number] = after
         if after.record is not None and batch.parcels[number].body:
             batch.parcels[number] = replace(batch.parcels[number], body=b"")  # never needed again
+        self._note(batch, number, event)
+        if before.phase is Phase.UNKNOWN:
+            self._ledgers[batch].doubts.pop(number, None)
+        if isinstance(event, Absent):
+            self._ledgers[batch].resent.add(number)
         self._ledgers[batch].active += _is_active(after) - _is_active(before)
         for command in commands:
             self._see_to(batch, number, command)
         if after.phase in (Phase.FAILED, Phase.CANCELLED):
             for index in batch.parcels[number].circuits:
-                self.end_circuit(batch, index, error=after.error)
+                self._end_circuit(batch, index, error=after.error)
         batch.notify()
 
-    def end_circuit(
+    def circuit_done(self, batch: Batch, index: int, outcome: Outcome | None, raw: RawResult | None) -> None:
+        """Keep a circuit's result, None where none was wanted."""
+        if index in batch.outcomes or index in batch.errors:
+            return
+        place = None if raw is None else batch.record.put_result(json.dumps(raw.body).encode())
+        if place is not None and raw is not None:
+            batch.record.note({"is": "result", "i": index, "kind": raw.kind, "at": asdict(place)})
+        elif raw is None:
+            batch.record.note({"is": "result", "i": index})
+        self._end_circuit(batch, index, outcome=outcome)
+
+    def circuit_failed(self, batch: Batch, index: int, error: Exception) -> None:
+        """Keep the reason why a circuit by itself, and not its job, has no result."""
+        batch.record.note({"is": "circuit failed", "i": index, **error_facts(error)})
+        self._end_circuit(batch, index, error=error)
+
+    def _note(self, batch: Batch, number: int, event: Event) -> None:
+        """Tell the run's record what has happened."""
+        record = event_record(number, event, self.loop.wall())
+        if isinstance(event, Stopped | Unresolved):
+            self._ledgers[batch].stays_open = True
+        if record is not None:
+            given = isinstance(event, Accepted) and f"circuit {batch.parcels[number].circuits[0]} of run "
+            precious = f"{given}{batch.run.id} is IonQ job {record.get('id')}" if given else None
+            batch.record.note(record, precious=precious)
+
+    def _end_circuit(
         self, batch: Batch, index: int, *, outcome: Outcome | None = None, error: Exception | None = None
     ) -> None:
-        """Note a circuit's result, or the reason why it has none; the first note stands."""
+        """Publish a circuit's result, or the reason why it has none; the first stands."""
         if index in batch.outcomes or index in batch.errors:
             return
         if error is None:
@@ -115,11 +160,8 @@ class Conductor:
     def _open(self, batch: Batch) -> Ledger:
         ledger = self._ledgers.get(batch)
         if ledger is None:
-            ledger = Ledger(began=self.loop.now(), lane=Lane(batch.workers))
-            opened = ledger
-            if batch.window is not None:
-                window = batch.window
-                ledger.lane.may_submit = lambda: opened.active < window
+            ledger = Ledger(began=self.loop.now(), lane=Lane(batch.run.workers))
+            ledger.lane.may_submit = partial(self._submitting.may_submit, batch, ledger)
             self._ledgers[batch] = ledger
             self.loop.open_lane(ledger.lane)
         return ledger
@@ -140,7 +182,7 @@ class Conductor:
 
     def _fail(self, batch: Batch, index: int, error: Exception) -> None:
         self._open(batch)
-        self.end_circuit(batch, index, error=error)
+        self.circuit_failed(batch, index, error)
 
     def _cancel(self, batch: Batch, include_running: bool) -> None:
         if batch.is_over:
@@ -173,19 +215,22 @@ class Conductor:
             batch.total - len(batch.errors),
             batch.total,
             self.loop.now() - ledger.began,
-            batch.workers,
+            batch.run.workers,
             batch.target,
         )
+        if ledger.resent:
+            self._submitting.sweep(batch)
         self.loop.at(self.loop.now(), lambda: self._forget(batch))
 
     def _forget(self, batch: Batch) -> None:
         """Drop a batch that is over, once no answer is outstanding that would ask for it."""
         ledger = self._ledgers[batch]
-        if ledger.lane.under_way or ledger.active:
+        if ledger.lane.under_way or ledger.active or any(ledger.lane.ready):
             self.loop.at(self.loop.now() + 0.5, lambda: self._forget(batch))
         else:
             del self._ledgers[batch]
             self.loop.close_lane(ledger.lane)
+            _close_record(batch, ledger)
 
     def _give_up(self, error: Exception) -> None:
         for batch, ledger in list(self._ledgers.items()):
@@ -193,12 +238,23 @@ class Conductor:
             for tasks in ledger.lane.ready:
                 tasks.clear()
             for index in range(batch.total):
-                self.end_circuit(batch, index, error=error)
+                ledger.stays_open |= not (index in batch.outcomes or index in batch.errors)
+                self._end_circuit(batch, index, error=error)
 
     def _end(self) -> None:
         self._give_up(
             IonQError("the provider was closed before this circuit had a result; what was sent goes on")
         )
+        for batch, ledger in self._ledgers.items():
+            _close_record(batch, ledger)
+
+
+def _close_record(batch: Batch, ledger: Ledger) -> None:
+    """Let go of a run's record; a circuit that may still come to something keeps the run open."""
+    if not ledger.stays_open:
+        batch.record.drop_bodies()
+        batch.record.note({"is": "over"})
+    batch.record.close()
 
 
 def _is_active(submission: Submission) -> bool:

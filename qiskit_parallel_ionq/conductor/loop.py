@@ -75,6 +75,7 @@ class Loop:
 
     Args:
         now: monotonic clock, seconds.
+        wall: clock of the day, seconds; for what people read, never for decisions.
         wait: takes the next message from the inbox, waiting so many seconds; raises ``queue.Empty``.
         executor: makes the pool of workers, on first need.
         jitter: draws numbers in [0, 1).
@@ -89,6 +90,7 @@ class Loop:
         self,
         *,
         now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         wait: Callable[[Inbox, float | None], Callable[[], object]] | None = None,
         executor: Callable[[], Executor] | None = None,
         jitter: Callable[[], float] = random.random,
@@ -96,6 +98,7 @@ class Loop:
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.now = now
+        self.wall = wall
         self.jitter = jitter
         self.quickest = float("inf")
         self.on_bug = on_bug

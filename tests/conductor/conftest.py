@@ -16,6 +16,7 @@ from qiskit import QuantumCircuit
 
 from qiskit_parallel_ionq.api import Page
 from qiskit_parallel_ionq.batch import Batch
+from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.conductor import Conductor, Loop
 from qiskit_parallel_ionq.encode import encode_circuit
 from qiskit_parallel_ionq.errors import TransportError, api_error
@@ -275,6 +276,7 @@ class Simulation:
         self.ionq = SimulatedIonQ(self.time, **service)
         self.loop = Loop(
             now=lambda: self.time.now,
+            wall=lambda: self.time.now,
             wait=self.time.wait,
             executor=lambda: self.time,
             jitter=random.Random(seed).random,
@@ -287,15 +289,17 @@ class Simulation:
     def send(self, total: int, *, target="simulator", **options) -> Batch:
         chosen = RunOptions().update(shots=10, **options)
         batch = Batch(
-            f"run{next(self._runs):019d}",
-            total,
-            target=target,
-            workers=chosen.max_workers if chosen.use_parallel else 1,
-            window=None if chosen.use_parallel else 1,
-            seed=1,
-            on_unknown=chosen.on_unknown,
+            Run(
+                f"run{next(self._runs):019d}",
+                total,
+                target,
+                seed=1,
+                workers=chosen.max_workers if chosen.use_parallel else 1,
+                window=None if chosen.use_parallel else 1,
+                on_unknown=chosen.on_unknown,
+            )
         )
-        packer = Packer(batch.run, total, target, chosen, "test")
+        packer = Packer(batch.run.id, total, target, chosen, "test")
         for index in range(total):
             for parcel in packer.add(index, _numbered(index, self.BITS), 10):
                 self.conductor.add(batch, parcel)

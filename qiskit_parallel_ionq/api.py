@@ -48,6 +48,12 @@ class Api:
                 continue  # an entry that cannot be read is one that cannot be used
         return tuple(entries)
 
+    def project(self) -> str | None:
+        """Return the project that the key belongs to, where the service says so."""
+        body = self._get("/whoami")
+        project = body.get("project_id") if isinstance(body, dict) else None
+        return project if isinstance(project, str) else None
+
     def create_job(self, body: bytes) -> Reply:
         """Submit a job and return the answer unjudged: what it proves is decided in ``policy``."""
         return self._transport.exchange("POST", "/jobs", body=body, read_timeout=SUBMIT_TIMEOUT)

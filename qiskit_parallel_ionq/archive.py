@@ -15,7 +15,7 @@ import platformdirs
 from . import chronicle
 from .chronicle import Chronicle, Run
 from .errors import JournalError
-from .journal import BODIES, RESULTS, SUFFIX, Disk, Journal
+from .journal import BODIES, RESULTS, SUFFIX, Disk, Journal, ReadAlong, Record
 
 VARIABLE = "QISKIT_PARALLEL_IONQ_STATE_DIR"
 KEEP_SECONDS = 30 * 24 * 3600.0
@@ -85,6 +85,18 @@ class Archive:
             return chronicle.read(self.path(run_id).read_bytes())
         except OSError as error:
             raise JournalError(f"there is no record of run {run_id!r} in {self.folder} ({error})") from error
+
+    def read_along(self, run_id: str) -> tuple[Record, Chronicle]:
+        """Return what is recorded of a run so far, for somebody who only watches.
+
+        Raises:
+            JournalError: there is no such record, or it cannot be read.
+        """
+        return ReadAlong(self.path(run_id)), self.read(run_id)
+
+    def holds(self, run_id: str) -> bool:
+        """Say whether a run is recorded here."""
+        return is_run_id(run_id) and self.path(run_id).exists()
 
     def take_over(self, run_id: str) -> tuple[Journal, Chronicle]:
         """Return a run's record, to be continued, and what it says so far.

@@ -8,7 +8,7 @@ import logging
 import secrets
 import string
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Protocol
@@ -24,7 +24,7 @@ from .chronicle import Run, parcel_record
 from .compiler import is_dynamic, lower_dynamic
 from .conductor import Conductor
 from .encode import EncodedCircuit, Kind, encode_circuit
-from .errors import CircuitCancelledError, CircuitError, CompileError, IonQError
+from .errors import CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
 from .journal import Record
 from .options import RunOptions
@@ -191,8 +191,9 @@ class ParallelIonQBackend(BackendV2):
             user_agent=self._account.user_agent,
         )
         batch = Batch(run)
-        headers: list[dict[str, Any]] = []
-        job = ParallelIonQJob(self, batch, conductor, headers=headers, progress=chosen.progress)
+        job = ParallelIonQJob(
+            self, batch, conductor, progress=chosen.progress, cancels=chosen.on_interrupt == "cancel"
+        )
         if circuits:
             self._account.require_available(self.ionq_target)
             target = self._target_with(chosen.noise_model)
@@ -201,9 +202,9 @@ class ParallelIonQBackend(BackendV2):
             _announce(len(circuits), chosen, self.ionq_target)
             conductor.start()
             try:
-                self._send(batch, headers, checked, target, shots, chosen)
+                self._send(batch, checked, target, shots, chosen)
             except BaseException:  # Ctrl-C, for one: what is not sent yet stays here
-                _cut_short(conductor, batch, len(headers))
+                job.leave()
                 raise
         self._account.remember(job)
         return job
@@ -255,7 +256,6 @@ class ParallelIonQBackend(BackendV2):
     def _send(
         self,
         batch: Batch,
-        headers: list[dict[str, Any]],
         checked: Sequence[tuple[QuantumCircuit, Kind]],
         target: Target,
         shots: Sequence[int],
@@ -270,25 +270,23 @@ class ParallelIonQBackend(BackendV2):
             try:
                 encoded = _encode(circuit, kind, target, options)
             except Exception as error:  # noqa: BLE001 - others are on their way: it is this circuit's failure
-                headers.append({"name": circuit.name, "memory_slots": circuit.num_clbits})
+                batch.headers[index] = {"name": circuit.name, "memory_slots": circuit.num_clbits}
                 conductor.fail(batch, index, _as_ours(error, circuit))
                 continue
-            headers.append(dict(encoded.header))
+            batch.headers[index] = dict(encoded.header)
             for parcel in packer.add(index, encoded, shots[index]):
-                self._hand_over(batch, parcel, headers, options)
+                self._hand_over(batch, parcel, options)
         for parcel in packer.flush():
-            self._hand_over(batch, parcel, headers, options)
+            self._hand_over(batch, parcel, options)
 
-    def _hand_over(
-        self, batch: Batch, parcel: Parcel, headers: Sequence[Mapping[str, Any]], options: RunOptions
-    ) -> None:
+    def _hand_over(self, batch: Batch, parcel: Parcel, options: RunOptions) -> None:
         """Record a parcel and have it sent."""
         number = batch.announced
         batch.announced += 1
         place = batch.record.put_body(parcel.body) if options.keep_circuits else None
         if place is not None:
             batch.places[number] = place
-        metadata = [_json_or_none(headers[index].get("metadata")) for index in parcel.circuits]
+        metadata = [_json_or_none(batch.headers[index].get("metadata")) for index in parcel.circuits]
         batch.record.note(parcel_record(number, parcel, place, metadata if any(metadata) else []))
         self._account.conductor().add(batch, parcel)
 
@@ -310,15 +308,6 @@ def _listed(run_input: Any) -> list[Any]:
             f"run takes a QuantumCircuit or an iterable of them, not {kind}: {run_input!r:.80}"
         )
     return list(run_input)
-
-
-def _cut_short(conductor: Conductor, batch: Batch, handed_over: int) -> None:
-    """Cancel a batch whose last circuits never came."""
-    conductor.cancel(batch, include_running=False)
-    for index in range(handed_over, batch.total):
-        conductor.fail(
-            batch, index, CircuitCancelledError("run() was interrupted before this circuit was sent")
-        )
 
 
 def _json_or_none(value: Any) -> Any:

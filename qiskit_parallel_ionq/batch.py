@@ -9,7 +9,7 @@ import threading
 import time
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,11 +72,15 @@ class Batch:
         self.places: dict[int, Place] = {}
         """Where requests are kept on disk, by submission."""
         self.parcel_of: dict[int, int] = {}
+        self.headers: dict[int, Mapping[str, Any]] = {}
+        """Qiskit's experiment header, by circuit."""
         self.outcomes: dict[int, Outcome | None] = {}
         self.errors: dict[int, Exception] = {}
         self.finished: list[int] = []
         self.twins: dict[int, tuple[str, ...]] = {}
         """Jobs that were stored beside the one that counts, by submission."""
+        self.is_detached = False
+        """Whether the user wants nothing more to be sent; anybody may set it, and it is heard at once."""
         self.project: str | None = None
         """The project that the run's jobs belong to, once the service has said so."""
         self.changed = threading.Condition()
@@ -93,6 +97,7 @@ class Batch:
         batch.places, batch.project = dict(story.bodies), story.project
         for number, parcel in enumerate(batch.parcels):
             batch.parcel_of.update(dict.fromkeys(parcel.circuits, number))
+        batch.headers.update(story.headers)
         batch.errors.update(story.errors)
         batch.finished.extend(story.errors)
         for index, stored in story.results.items():
@@ -152,6 +157,10 @@ class Batch:
         """Return how many circuits stand where."""
         counts = Counter(_SHOWN_AS[phase] for phase in self.phases())
         return Progress(total=self.total, **counts)
+
+    def has_ended(self, index: int) -> bool:
+        """Say whether a circuit has a result, or a reason for having none."""
+        return index in self.outcomes or index in self.errors
 
     def job_id(self, index: int) -> str | None:
         """Return the IonQ job that carries a circuit, once there is one."""

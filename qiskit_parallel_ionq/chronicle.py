@@ -28,6 +28,7 @@ from .lifecycle import (
     Found,
     HeldBack,
     Lost,
+    Phase,
     Refused,
     Seen,
     Sent,
@@ -94,6 +95,8 @@ class Chronicle:
     submissions: list[Submission] = field(default_factory=list)
     results: dict[int, StoredResult | None] = field(default_factory=dict)
     """By circuit; None where the run wanted none."""
+    headers: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Qiskit's experiment header, by circuit."""
     errors: dict[int, Exception] = field(default_factory=dict)
     """Of circuits that failed by themselves: in compilation, or within a pack."""
     project: str | None = None
@@ -107,6 +110,40 @@ class Chronicle:
     def ended(self, index: int) -> bool:
         """Say whether a circuit has a result on disk, or a reason for having none."""
         return index in self.results or index in self.errors
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A recorded run in short."""
+
+    job_id: str
+    created_at: float
+    """Seconds of the wall clock."""
+    target: str
+    total: int
+    done: int
+    """Circuits that have a result on disk."""
+    failed: int
+    """Circuits that have none and will have none."""
+    url: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can follow."""
+        return self.done + self.failed >= self.total
+
+
+def summary(story: Chronicle) -> Summary:
+    """Return a run in short."""
+    failed = set(story.errors)
+    for parcel, submission in zip(story.parcels, story.submissions, strict=True):
+        if submission.phase in (Phase.FAILED, Phase.CANCELLED):
+            failed.update(parcel.circuits)
+    run = story.run
+    done = len(story.results)
+    return Summary(
+        run.id, run.created_at, run.target, run.total, done, len(failed - set(story.results)), run.url
+    )
 
 
 # ── lines ──
@@ -388,12 +425,14 @@ def _take_parcel(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
     if record["n"] != len(chronicle.parcels):
         raise ValueError("a parcel is missing")
     headers = tuple(record["headers"])
-    readouts = tuple(read_header_entry(k, entry).readout for k, entry in enumerate(headers))
+    entries = [read_header_entry(k, entry) for k, entry in enumerate(headers)]
     mine = record.get("metadata") or [None] * len(headers)
+    for index, entry, own in zip(record["circuits"], entries, mine, strict=True):
+        chronicle.headers[index] = {**entry.header, "metadata": own or {}}
     parcel = Parcel(
         circuits=tuple(record["circuits"]),
-        readouts=readouts,
-        headers=tuple({**entry, "metadata": own or {}} for entry, own in zip(headers, mine, strict=True)),
+        readouts=tuple(entry.readout for entry in entries),
+        headers=headers,
         shots=int(record["shots"]),
         token=str(record["token"]),
         digest=str(record["digest"]),

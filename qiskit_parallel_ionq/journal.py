@@ -33,6 +33,9 @@ LARGEST_BODIES = 256_000_000
 class Record(Protocol):
     """What a run tells of itself while it goes on."""
 
+    is_kept: bool
+    """Whether anything outlives the process."""
+
     def note(self, record: Mapping[str, Any], *, precious: str | None = None) -> None:
         """Append a line. It never raises: what could not be written makes the next `sync` raise.
 
@@ -70,6 +73,8 @@ class Record(Protocol):
 class NoRecord:
     """Keeps nothing: for services that forget as we do."""
 
+    is_kept = False
+
     def note(self, record: Mapping[str, Any], *, precious: str | None = None) -> None:
         """Do nothing."""
 
@@ -99,6 +104,17 @@ class NoRecord:
 
     def close(self) -> None:
         """Do nothing."""
+
+
+class ReadAlong(NoRecord):
+    """Reads what the owner of a run keeps, and writes nothing."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def result(self, place: Place) -> bytes:
+        """Return a result that was kept; see `Journal.result`."""
+        return _read_at(self._path.with_suffix(RESULTS), place)
 
 
 class Disk:
@@ -133,6 +149,8 @@ class Journal:
         RunBusyError: another process holds it.
         OSError: the files cannot be opened.
     """
+
+    is_kept = True
 
     def __init__(
         self, path: Path, *, is_new: bool, reserve: Path | None = None, disk: Disk | None = None
@@ -187,7 +205,7 @@ class Journal:
         Raises:
             JournalError: it is not there any more, or not as it was.
         """
-        return self._get(BODIES, place)
+        return _read_at(self.path.with_suffix(BODIES), place)
 
     def put_result(self, text: bytes) -> Place | None:
         """Keep a result, if there is room; it can be asked for again."""
@@ -203,7 +221,7 @@ class Journal:
         Raises:
             JournalError: it is not there any more, or not as it was.
         """
-        return self._get(RESULTS, place)
+        return _read_at(self.path.with_suffix(RESULTS), place)
 
     def truncate(self, length: int) -> None:
         """Cut off a last line that a crash tore."""
@@ -303,16 +321,17 @@ class Journal:
                 raise JournalError(f"{self.path.with_suffix(suffix)}: {error}") from error
         return Place(offset, len(data), _digest(data))
 
-    def _get(self, suffix: str, place: Place) -> bytes:
-        try:
-            with self.path.with_suffix(suffix).open("rb") as file:
-                file.seek(place.offset)
-                data = file.read(place.size)
-        except OSError as error:
-            raise JournalError(f"{self.path.with_suffix(suffix)}: {error}") from error
-        if _digest(data) != place.digest:
-            raise JournalError(f"{self.path.with_suffix(suffix)} is not as it was written")
-        return data
+
+def _read_at(path: Path, place: Place) -> bytes:
+    try:
+        with path.open("rb") as file:
+            file.seek(place.offset)
+            data = file.read(place.size)
+    except OSError as error:
+        raise JournalError(f"{path}: {error}") from error
+    if _digest(data) != place.digest:
+        raise JournalError(f"{path} is not as it was written")
+    return data
 
 
 def _digest(data: bytes) -> str:

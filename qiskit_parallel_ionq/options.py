@@ -16,6 +16,7 @@ from . import wire
 from .errors import OptionError
 
 OnUnknown = Literal["reconcile", "never", "resubmit"]
+OnInterrupt = Literal["detach", "cancel"]
 MAX_WORKERS_LIMIT = 64
 
 
@@ -65,6 +66,9 @@ class RunOptions:
     on_unknown: OnUnknown = "reconcile"
     """After a lost answer: ``"reconcile"`` looks for the job and sends again only when it is proven absent;
     ``"never"`` never sends again; ``"resubmit"`` does at once and may buy twice (simulator only)."""
+    on_interrupt: OnInterrupt = "detach"
+    """What the first Ctrl-C does while a job is waited for: ``"detach"`` sends nothing more and leaves what
+    was sent to itself; ``"cancel"`` cancels it, too."""
     keep_circuits: bool = True
     """Whether requests are kept on disk until the run is over, so that `resume` can send what was not sent.
     False for confidential circuits: they can then not be sent by another process."""
@@ -265,10 +269,15 @@ def _mitigation(name: str, value: Any) -> Any:
     return value
 
 
-def _choice(name: str, value: Any) -> Any:
-    if not isinstance(value, str) or value not in get_args(OnUnknown):
-        raise OptionError(f"{name} must be one of {', '.join(map(repr, get_args(OnUnknown)))}, not {value!r}")
-    return value
+def _choice(choices: Any) -> Any:
+    named = ", ".join(map(repr, get_args(choices)))
+
+    def checked(name: str, value: Any) -> Any:
+        if not isinstance(value, str) or value not in get_args(choices):
+            raise OptionError(f"{name} must be one of {named}, not {value!r}")
+        return value
+
+    return checked
 
 
 _CHECKS: dict[str, Any] = {
@@ -288,7 +297,8 @@ _CHECKS: dict[str, Any] = {
     "use_parallel": _flag,
     "circuits_per_job": _whole(1, wire.MAX_CIRCUITS_PER_JOB),
     "optimization_level": _whole(0, 3),
-    "on_unknown": _choice,
+    "on_unknown": _choice(OnUnknown),
+    "on_interrupt": _choice(OnInterrupt),
     "keep_circuits": _flag,
     "progress": _flag,
 }

@@ -169,6 +169,13 @@ class Packer:
             yield self._parcel(pack.members, shots)
         self._open.clear()
 
+    def _check(self, digest: str) -> Iterator[str]:
+        """Yield what a run can be rebuilt from, should nothing be left but its jobs."""
+        yield str(self.total)
+        yield digest
+        if self.seed is not None:
+            yield f"{self.seed}{'m' if self.options.memory else ''}"
+
     def _parcel(self, group: list[tuple[int, EncodedCircuit]], shots: int) -> Parcel:
         indices, circuits = zip(*group, strict=True)
         options = self.options
@@ -184,7 +191,7 @@ class Packer:
             wire.HEADER_KEY: ionq_header(circuits),
             "user_agent": self.user_agent,
             wire.TOKEN_KEY: token,
-            wire.CHECK_KEY: f"{self.total}.{digest}" + ("" if self.seed is None else f".{self.seed}"),
+            wire.CHECK_KEY: ".".join(self._check(digest)),
             **options.extra_metadata,
         }
         if indices != tuple(range(indices[0], indices[0] + len(indices))):

@@ -22,9 +22,10 @@ import qiskit
 from . import wire
 from ._version import __version__
 from .api import Api
-from .archive import Archive
+from .archive import Archive, is_run_id
 from .backend import ParallelIonQBackend
-from .chronicle import Run
+from .batch import Batch
+from .chronicle import Chronicle, Run, Summary, summary
 from .conductor import Conductor
 from .credentials import (
     TARGET_VARIABLES,
@@ -40,12 +41,15 @@ from .errors import (
     IonQError,
     JobError,
     JournalError,
+    NotSentError,
     TargetError,
     TransportError,
 )
 from .job import ParallelIonQJob
 from .journal import NoRecord, Record
 from .policy import Backoff, is_passing, retry_after
+from .reconcile import Listing
+from .salvage import rebuilt_run, single_job
 from .target import Gateset
 from .transport import Transport
 from .wire import CatalogEntry
@@ -254,6 +258,130 @@ class ParallelIonQProvider:
             raise JobError(f"this provider knows no job {job_id!r}")
         return job
 
+    def jobs(self) -> list[Summary]:
+        """Return all runs recorded on this machine for this service, the latest first.
+
+        A record that cannot be read is left out, with a warning.
+        """
+        if self._archive is None:
+            return []
+        found = []
+        for run_id in self._archive.runs():
+            try:
+                found.append(summary(self._archive.read(run_id)))
+            except JournalError as error:
+                logger.warning("The record of run %s cannot be read: %s", run_id, error)
+        return [run for run in found if run.url == self.url]
+
+    def retrieve_job(self, job_id: str) -> ParallelIonQJob:
+        """Return a job of any process: from its record, else from the service alone. Sends no circuit.
+
+        Args:
+            job_id: what ``job.job_id()`` said; or the id of one IonQ job, made here or by stock qiskit-ionq.
+
+        Raises:
+            JobError: neither is it recorded here, nor does the account hold it.
+        """
+        live = self._jobs.get(job_id)
+        if live is not None:
+            return live
+        if self._archive is not None and self._archive.holds(job_id):
+            record, story = self._archive.read_along(job_id)
+            if not story.is_damaged:
+                return self._go_on(story, record, _not_now(job_id))
+        return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id))
+
+    def resume(self, job_id: str, *, submit: bool = False) -> ParallelIonQJob:
+        """Take a recorded run over, in this process or another, and go on where it stopped.
+
+        What was accepted is collected, and what is in doubt is looked for. A machine gives five minutes to
+        what is in doubt before anything is sent again.
+
+        Args:
+            job_id: what ``job.job_id()`` said.
+            submit: whether circuits that were not sent are sent now, which may cost money.
+
+        Raises:
+            RunBusyError: another process is at it.
+            JournalError: it is not recorded here, or the record is damaged, and ``submit`` is asked for.
+            JobError: it is neither recorded here nor held by the account, or belongs to another service.
+            CredentialsError: the key belongs to another project, in which the run's jobs cannot be seen.
+        """
+        live = self._jobs.get(job_id)
+        if live is not None:
+            live.hand_over()
+        if self._archive is None or not self._archive.holds(job_id):
+            if submit:
+                raise JournalError(
+                    f"run {job_id!r} is not recorded here, so nobody knows what was not sent; "
+                    "retrieve_job(...) collects what the account holds"
+                )
+            return self.retrieve_job(job_id)
+        journal, story = self._archive.take_over(job_id)
+        try:
+            if story.is_damaged:
+                journal.abandon()
+                if submit:
+                    raise JournalError(
+                        f"the record of run {job_id!r} is damaged, so nobody knows what was not sent. "
+                        "Nothing was sent; retrieve_job(...) collects what the account holds"
+                    )
+                return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id))
+            self._require_project(story)
+            return self._go_on(story, journal, None if submit else _not_now(job_id))
+        except BaseException:
+            journal.abandon()
+            raise
+
+    def _go_on(self, story: Chronicle, record: Record, refusal: Exception | None) -> ParallelIonQJob:
+        if story.run.url and story.run.url != self.url:
+            raise JobError(
+                f"run {story.run.id!r} is a run of {story.run.url}, and this provider's is {self.url}"
+            )
+        backend = self.get_backend(
+            story.run.backend,
+            target=story.run.target if story.run.backend == PARALLEL else None,
+            gateset="qis" if story.run.gateset == "qis" else "native",
+        )
+        conductor = self.conductor()
+        batch = Batch.restored(story, record)
+        job = ParallelIonQJob(backend, batch, conductor)
+        conductor.start()
+        conductor.adopt(batch, refusal=refusal)
+        self.remember(job)
+        return job
+
+    def _from_service(self, job_id: str) -> Chronicle:
+        """Return what the account itself tells of a run, or of one IonQ job."""
+        worker = self.conductor().worker
+        if is_run_id(job_id):
+            report = worker.list_tokens()
+            listed: Listing = report.value or Listing({}, is_complete=False, begun_at=0.0)
+            run_id, _, generation = job_id.partition(".")
+            jobs = [best for token in listed.records if (best := listed.best(token)) is not None]
+            if report.error is not None:
+                raise report.error
+            return rebuilt_run(run_id, int(generation or 0), jobs)
+        if not wire.is_job_id(job_id):
+            raise JobError(f"{job_id!r} is neither the id of a run nor of an IonQ job")
+        report = worker.look_at(job_id)
+        if report.error is not None:
+            raise JobError(f"job {job_id!r} cannot be read: {report.error}") from report.error
+        return single_job(report.value[job_id])
+
+    def _require_project(self, story: Chronicle) -> None:
+        """Make sure that the key can see the jobs of a run: what cannot be seen is not absent."""
+        if story.project is None:
+            return
+        report = self.conductor().worker.project()
+        if report.error is not None:
+            raise report.error
+        if report.value != story.project:
+            raise CredentialsError(
+                f"run {story.run.id!r} was run in project {story.project}, and this key belongs to project "
+                f"{report.value}. Nothing was sent; use a key of that project"
+            )
+
     def remember(self, job: ParallelIonQJob) -> None:
         """Let `job` find a job for as long as somebody keeps it."""
         self._jobs[job.job_id()] = job
@@ -348,6 +476,10 @@ def _taken_over(
         )
     taken = getattr(provider, "custom_headers", None)
     return credentials.get("token"), url or credentials.get("url"), headers or taken
+
+
+def _not_now(job_id: str) -> NotSentError:
+    return NotSentError(f"this circuit was not sent; provider.resume({job_id!r}, submit=True) sends it")
 
 
 def _close_all(closers: list[Callable[[], object]]) -> None:

@@ -45,7 +45,8 @@ KNOWN_TARGETS = (
 TOKEN_KEY = "qpi"  # noqa: S105 - the name of a metadata key
 """Metadata key of the submission token: run, index and generation of what a job carries."""
 CHECK_KEY = "qpi_chk"
-"""Metadata key of ``<circuits in the run>.<first 12 hex digits of the payload's SHA-256>.<seed>``."""
+"""Metadata key of ``<circuits in the run>.<12 hex digits of the content's SHA-256>.<seed>``; ``m`` after
+the seed: every shot is wanted."""
 CONTENT_KEY = "qpi_in"
 """Metadata key of the positions in the run that a pack holds, as ``0-4,7``; absent if they are in a row."""
 HEADER_KEY = "qiskit_header"
@@ -117,6 +118,7 @@ class JobRecord:
     predicted_execution_ms: float | None = None
     execution_ms: float | None = None
     noise_model: str | None = None
+    dry_run: bool = False
     submitted_at: str | None = None
     started_at: str | None = None
     completed_at: str | None = None
@@ -149,6 +151,7 @@ class JobRecord:
             predicted_execution_ms=_number(body.get("predicted_execution_duration_ms")),
             execution_ms=_number(body.get("execution_duration_ms")),
             noise_model=_text(noise.get("model")) if isinstance(noise, Mapping) else None,
+            dry_run=body.get("dry_run") is True,
             submitted_at=_text(body.get("submitted_at")),
             started_at=_text(body.get("started_at")),
             completed_at=_text(body.get("completed_at")),

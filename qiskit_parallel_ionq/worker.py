@@ -170,6 +170,10 @@ class Worker:
 
         return self._reading(ask)
 
+    def project(self) -> Report:
+        """Ask which project the key belongs to; the value is its id, or None."""
+        return self._reading(self._api.project)
+
     def cancel(self, ids: Sequence[str]) -> Report:
         """Ask for jobs to be cancelled: in one request, or one by one where that is refused."""
 

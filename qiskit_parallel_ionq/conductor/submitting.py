@@ -77,6 +77,8 @@ class Submitting:
     def may_submit(self, batch: Batch, ledger: Ledger) -> bool:
         """Say whether one more submission may go out now: not while too many are in doubt."""
         window = batch.run.window
+        if batch.is_detached:
+            return False
         if window is not None and ledger.active >= window:
             return False
         return len(ledger.doubts) <= max(FEWEST_DOUBTS, SHARE_OF_DOUBTS * min(ledger.posts, 100))

@@ -46,7 +46,7 @@ class VirtualTime:
         delay = self.delays.pop(0) if self.delays else self.round_trip
         self.at(self.now + delay, lambda: self._answer(work))
 
-    def shutdown(self, wait: bool = True) -> None:
+    def shutdown(self) -> None:
         pass
 
     def at(self, due: float, happen) -> None:

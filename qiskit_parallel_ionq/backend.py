@@ -29,6 +29,7 @@ from .job import ParallelIonQJob
 from .journal import Record
 from .options import RunOptions
 from .parcel import Packer, Parcel
+from .rerun import next_generation
 from .target import Gateset, build_target, family_of
 from .wire import CatalogEntry
 
@@ -275,15 +276,35 @@ class ParallelIonQBackend(BackendV2):
                 continue
             batch.headers[index] = dict(encoded.header)
             for parcel in packer.add(index, encoded, shots[index]):
-                self._hand_over(batch, parcel, options)
+                self._hand_over(batch, parcel, keep=options.keep_circuits)
         for parcel in packer.flush():
-            self._hand_over(batch, parcel, options)
+            self._hand_over(batch, parcel, keep=options.keep_circuits)
 
-    def _hand_over(self, batch: Batch, parcel: Parcel, options: RunOptions) -> None:
+    def run_again(self, earlier: Batch, *, spend: bool) -> ParallelIonQJob:
+        """Execute failed circuits of a run again; see ``ParallelIonQJob.retry``."""
+        run, parcels = next_generation(earlier, spend=spend, created_at=time.time())
+        conductor = self._account.conductor()
+        self._account.require_available(self.ionq_target)
+        batch = Batch(run, self._account.begin_record(run))
+        # Known before anything is sent, so that what the earlier execution brought home is not waited for.
+        batch.parcel_of = {
+            index: number for number, parcel in enumerate(parcels) for index in parcel.circuits
+        }
+        batch.carry(earlier)
+        batch.parcel_of = {}
+        job = ParallelIonQJob(self, batch, conductor)
+        logger.info("Executing %d circuits of run %s again", batch.total - len(batch.finished), run.id)
+        conductor.start()
+        for parcel in parcels:
+            self._hand_over(batch, parcel, keep=True)
+        self._account.remember(job)
+        return job
+
+    def _hand_over(self, batch: Batch, parcel: Parcel, *, keep: bool) -> None:
         """Record a parcel and have it sent."""
         number = batch.announced
         batch.announced += 1
-        place = batch.record.put_body(parcel.body) if options.keep_circuits else None
+        place = batch.record.put_body(parcel.body) if keep else None
         if place is not None:
             batch.places[number] = place
         metadata = [_json_or_none(batch.headers[index].get("metadata")) for index in parcel.circuits]

@@ -74,6 +74,8 @@ class Batch:
         self.parcel_of: dict[int, int] = {}
         self.headers: dict[int, Mapping[str, Any]] = {}
         """Qiskit's experiment header, by circuit."""
+        self.carried: dict[int, str | None] = {}
+        """IonQ jobs of circuits that an earlier execution of the run has brought home."""
         self.outcomes: dict[int, Outcome | None] = {}
         self.errors: dict[int, Exception] = {}
         self.finished: list[int] = []
@@ -110,6 +112,19 @@ class Batch:
                     if batch.errors.setdefault(index, submission.error) is submission.error:
                         batch.finished.append(index)
         return batch
+
+    def carry(self, earlier: Batch) -> None:
+        """Take over what an earlier execution of the run came to, but for what is executed again here."""
+        for index in range(self.total):
+            if index in self.parcel_of or not earlier.has_ended(index):
+                continue
+            if index in earlier.errors:
+                self.errors[index] = earlier.errors[index]
+            else:
+                self.outcomes[index] = earlier.outcomes[index]
+            self.carried[index] = earlier.job_id(index)
+            self.finished.append(index)
+        self.headers = {**earlier.headers, **self.headers}
 
     def _decoded(self, index: int, stored: StoredResult) -> Outcome:
         parcel = self.parcels[self.parcel_of[index]]
@@ -165,7 +180,7 @@ class Batch:
     def job_id(self, index: int) -> str | None:
         """Return the IonQ job that carries a circuit, once there is one."""
         number = self.parcel_of.get(index)
-        return None if number is None else self.submissions[number].job_id
+        return self.carried.get(index) if number is None else self.submissions[number].job_id
 
     @property
     def is_over(self) -> bool:

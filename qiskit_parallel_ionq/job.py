@@ -21,6 +21,7 @@ from .display import progress_bar
 from .errors import BatchError, JobError, OptionError, ResultTimeoutError, RunBusyError
 from .lifecycle import Phase
 from .merge import composite_status, experiment, merge
+from .report import Report, report_on
 
 
 class ParallelIonQJob(JobV1):
@@ -68,6 +69,11 @@ class ParallelIonQJob(JobV1):
             JobError: always.
         """
         raise JobError("this job was submitted by backend.run; run the circuits again for a new one")
+
+    @property
+    def batch(self) -> Batch:
+        """The run in flight; read it, the conductor writes it."""
+        return self._batch
 
     def status(self) -> JobStatus:
         """Return the status of the whole: final only once every circuit's is."""
@@ -176,6 +182,31 @@ class ParallelIonQJob(JobV1):
             include_running = self.backend().simulator
         self._conductor.cancel(self._batch, include_running=include_running)
         return True
+
+    def report(self) -> Report:
+        """Return where each circuit's result comes from: token, job, times, setbacks; finished or not."""
+        loop = self._conductor.loop
+        shift = loop.wall() - loop.now()
+        return report_on(self._batch, lambda at: at + shift)
+
+    def retry(self, *, spend: bool = False) -> ParallelIonQJob:
+        """Execute exactly the circuits that failed by no fault of theirs again, as a new job of N circuits.
+
+        The new job's id is this one's with a number after it; results that are here are in its, too. What the
+        service refused or could not compile, what was cancelled, and what may still be in the service is left
+        as it is.
+
+        Args:
+            spend: whether it may cost money; on a machine it must be said.
+
+        Raises:
+            JobError: this job is not over, or no circuit is worth another try.
+            OptionError: the target is a machine, and ``spend`` is not given.
+            JournalError: what was sent is not known any more.
+        """
+        backend: Any = self.backend()
+        job: ParallelIonQJob = backend.run_again(self._batch, spend=spend)
+        return job
 
     def leave(self) -> None:
         """Send nothing more and leave what was sent to itself, as the first Ctrl-C does.

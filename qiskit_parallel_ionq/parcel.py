@@ -4,14 +4,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
 from . import wire
 from .encode import EncodedCircuit, Readout, header_entry, ionq_header, job_body
+from .errors import EncodeError
 from .options import RunOptions
 from .sources import Kind, preferred_kinds
 
@@ -60,6 +62,67 @@ class Parcel:
     def kinds(self) -> tuple[Kind, ...]:
         """Kinds of result that serve, best first."""
         return preferred_kinds(exact=self.is_exact, memory=self.memory, by_register=self.by_register)
+
+
+def again(parcel: Parcel, body: bytes, *, only: Collection[int], generation: int) -> Parcel:
+    """Return some circuits of a parcel, to be executed once more on purpose.
+
+    Args:
+        parcel: the parcel as it was.
+        body: its request.
+        only: positions in the run of the circuits that are wanted.
+        generation: which execution of the run this is; the token says so.
+
+    Raises:
+        EncodeError: the request is not one of ours.
+    """
+    kept = [place for place, index in enumerate(parcel.circuits) if index in only]
+    circuits = tuple(parcel.circuits[place] for place in kept)
+    was = Token.read(parcel.token)
+    try:
+        request = json.loads(body)
+        metadata, given = request["metadata"], request["input"]
+        if was is None:
+            raise ValueError(parcel.token)
+        token = str(Token(was.run, circuits[0], generation))
+        headers = tuple(parcel.headers[place] for place in kept)
+        if len(kept) < len(parcel.circuits):
+            given["circuits"] = [given["circuits"][place] for place in kept]
+            _unpack_a_single(request)
+        metadata[wire.TOKEN_KEY] = token
+        metadata[wire.HEADER_KEY] = ionq_header(headers)
+        metadata.pop(wire.CONTENT_KEY, None)
+        if parcel.is_pack and circuits != tuple(range(circuits[0], circuits[-1] + 1)):
+            metadata[wire.CONTENT_KEY] = ranges(circuits)
+        total, _, *rest = metadata[wire.CHECK_KEY].split(".")
+        text = json.dumps(given, separators=(",", ":"), allow_nan=False)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        metadata[wire.CHECK_KEY] = ".".join([total, digest, *rest])
+        written = json.dumps(request, separators=(",", ":"), allow_nan=False).encode()
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise EncodeError(f"the request with token {parcel.token} cannot be read again: {error!r}") from error
+    return replace(
+        parcel,
+        circuits=circuits,
+        readouts=tuple(parcel.readouts[place] for place in kept),
+        headers=headers,
+        token=token,
+        digest=digest,
+        body=written,
+    )
+
+
+def _unpack_a_single(request: dict[str, Any]) -> None:
+    """Turn a pack of one circuit into the single job that the service takes it for."""
+    circuits = request["input"]["circuits"]
+    if len(circuits) == 1:
+        (child,) = circuits
+        request["type"] = "ionq.circuit.v1"
+        request["input"] = {
+            "gateset": request["input"]["gateset"],
+            "qubits": child["qubits"],
+            "circuit": child["circuit"],
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +243,7 @@ class Packer:
         indices, circuits = zip(*group, strict=True)
         options = self.options
         digest = hashlib.sha256("".join(c.digest for c in circuits).encode()).hexdigest()[:12]
+        headers = tuple(header_entry(circuit) for circuit in circuits)
         token = str(Token(self.run, indices[0]))
         settings = options.settings()
         if circuits[0].kind == "qasm3":
@@ -188,7 +252,7 @@ class Packer:
         metadata = {
             "shots": str(shots),
             "sampler_seed": str(options.sampler_seed),
-            wire.HEADER_KEY: ionq_header(circuits),
+            wire.HEADER_KEY: ionq_header(headers),
             "user_agent": self.user_agent,
             wire.TOKEN_KEY: token,
             wire.CHECK_KEY: ".".join(self._check(digest)),
@@ -212,7 +276,7 @@ class Packer:
         return Parcel(
             circuits=indices,
             readouts=tuple(circuit.readout for circuit in circuits),
-            headers=tuple(header_entry(circuit) for circuit in circuits),
+            headers=headers,
             shots=shots,
             token=token,
             digest=digest,

@@ -334,22 +334,38 @@ class ParallelIonQProvider:
             raise
 
     def _go_on(self, story: Chronicle, record: Record, refusal: Exception | None) -> ParallelIonQJob:
-        if story.run.url and story.run.url != self.url:
-            raise JobError(
-                f"run {story.run.id!r} is a run of {story.run.url}, and this provider's is {self.url}"
-            )
+        run = story.run
+        if run.url and run.url != self.url:
+            raise JobError(f"run {run.id!r} is a run of {run.url}, and this provider's is {self.url}")
         backend = self.get_backend(
-            story.run.backend,
-            target=story.run.target if story.run.backend == PARALLEL else None,
-            gateset="qis" if story.run.gateset == "qis" else "native",
+            run.backend,
+            target=run.target if run.backend == PARALLEL else None,
+            gateset="qis" if run.gateset == "qis" else "native",
         )
         conductor = self.conductor()
         batch = Batch.restored(story, record)
+        if run.generation:
+            batch.carry(self._earlier(run))
         job = ParallelIonQJob(backend, batch, conductor)
         conductor.start()
         conductor.adopt(batch, refusal=refusal)
         self.remember(job)
         return job
+
+    def _earlier(self, run: Run) -> Batch:
+        """Return the execution before a run's, without what it may still come to."""
+        name, before = run.id.partition(".")[0], run.generation - 1
+        run_id = f"{name}.{before}" if before else name
+        if self._archive is not None and self._archive.holds(run_id):
+            record, story = self._archive.read_along(run_id)
+            batch = Batch.restored(story, record)
+        else:
+            job = self.retrieve_job(run_id)
+            job.wait()
+            batch = job.batch
+        if before:
+            batch.carry(self._earlier(batch.run))
+        return batch
 
     def _from_service(self, job_id: str) -> Chronicle:
         """Return what the account itself tells of a run, or of one IonQ job."""

@@ -124,8 +124,8 @@ class Conductor:
         if after is before:
             return
         batch.submissions[number] = after
-        if after.record is not None and batch.parcels[number].body:
-            batch.parcels[number] = replace(batch.parcels[number], body=b"")  # never needed again
+        if after.record is not None or after.phase is Phase.DONE:
+            self._drop_request(batch, number, after)
         self._note(batch, number, event)
         if before.phase is Phase.UNKNOWN:
             self._ledgers[batch].doubts.pop(number, None)
@@ -138,6 +138,13 @@ class Conductor:
             for index in batch.parcels[number].circuits:
                 self._end_circuit(batch, index, error=after.error)
         batch.notify()
+
+    def _drop_request(self, batch: Batch, number: int, submission: Submission) -> None:
+        """Forget a request that is not needed again, or is on disk."""
+        parcel = batch.parcels[number]
+        is_home = submission.phase is Phase.DONE and batch.errors.keys().isdisjoint(parcel.circuits)
+        if parcel.body and (is_home or number in batch.places):
+            batch.parcels[number] = replace(parcel, body=b"")
 
     def circuit_done(self, batch: Batch, index: int, outcome: Outcome | None, raw: RawResult | None) -> None:
         """Keep a circuit's result, None where none was wanted."""
@@ -376,8 +383,9 @@ class Conductor:
 
 def _close_record(batch: Batch, ledger: Ledger) -> None:
     """Let go of a run's record; a circuit that may still come to something keeps the run open."""
-    if not ledger.stays_open:
+    if not batch.errors:
         batch.record.drop_bodies()
+    if not ledger.stays_open:
         batch.record.note({"is": "over"})
     batch.record.close()
 

@@ -46,13 +46,15 @@ def experiment_header(circuit: QuantumCircuit) -> dict[str, Any]:
     }
 
 
-def ionq_header(circuits: Sequence[EncodedCircuit]) -> str:
+def ionq_header(entries: Sequence[Mapping[str, Any]]) -> str:
     """Return the value of the job metadata ``qiskit_header``, as qiskit-ionq writes and reads it.
 
     It is gzipped JSON in base64: one object, or a list of them for several circuits. The same circuits give
     the same text. The user's ``circuit.metadata`` stays at home.
+
+    Args:
+        entries: what `header_entry` says of each circuit of the job.
     """
-    entries = [header_entry(circuit) for circuit in circuits]
     text = json.dumps(entries[0] if len(entries) == 1 else entries, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 

@@ -58,7 +58,7 @@ def meet(tmp_path):
 @pytest.mark.parametrize("recorded", [True, False])
 @pytest.mark.parametrize("per_job", [1, 3])
 def test_exactly_the_failed_circuits_are_executed_again(meet, per_job, recorded):
-    service, provider = meet(failing("number 4"), recorded=recorded)
+    _, provider = meet(failing("number 4"), recorded=recorded)
     job = provider().get_backend().run(CIRCUITS, shots=10, circuits_per_job=per_job)
     assert outcomes(job.result(partial=True)) == [0, 1, 2, 3, None, 5]
     again = job.retry()
@@ -94,7 +94,7 @@ def test_a_second_failure_may_be_retried_too(meet):
 
 @pytest.mark.parametrize("code", ["CompilationError", "InvalidInput", "TooManyGates", "UnsupportedGate"])
 def test_what_would_fail_again_is_not_bought_again(meet, code):
-    service, provider = meet(failing("number 2", code=code))
+    _, provider = meet(failing("number 2", code=code))
     job = provider().get_backend().run(CIRCUITS, shots=10)
     job.wait(20)
     assert isinstance(job.errors()[2], CircuitFailedError)

@@ -78,7 +78,7 @@ def test_the_emulator_names_none_of_us():
         ("qiskit_ionq", {"gates.py"}),
         ("requests", {"transport.py"}),
         ("urllib3", {"transport.py"}),
-        ("threading", {"batch.py", "transport.py", "loop.py", "display.py", "provider.py"}),
+        ("threading", {"batch.py", "transport.py", "gate.py", "loop.py", "display.py", "provider.py"}),
         ("subprocess", set()),
     ],
 )

@@ -77,6 +77,7 @@ class Stored:
     id: str
     body: dict
     stored_at: float
+    starts_at: float
     done_at: float
     children: tuple[str, ...]
     cancelled: bool = False
@@ -101,12 +102,24 @@ class SimulatedIonQ:
     """
 
     def __init__(
-        self, time: VirtualTime, *, execution=0.5, predicts=True, rate=None, burst=1, listing_lag=0.0
+        self,
+        time: VirtualTime,
+        *,
+        execution=0.5,
+        predicts=True,
+        rate=None,
+        burst=1,
+        limits_reads=True,
+        serial=False,
+        listing_lag=0.0,
     ):
         self.time = time
         self.execution = execution if callable(execution) else lambda _: execution
         self.predicts = predicts
         self.rate, self.tokens, self.filled_at, self.burst = rate, float(burst), 0.0, burst
+        self.limits_reads = limits_reads
+        self.serial = serial
+        self.most_rows = 100
         self.listing_lag = listing_lag
         self.lists_jobs = True
         self.post_faults: list = []
@@ -148,14 +161,14 @@ class SimulatedIonQ:
 
     def job(self, job_id: str) -> JobRecord:
         self._get(f"/jobs/{job_id}")
-        for job in self.jobs_stored:
-            if job.id == job_id:
-                return self._record(job)
-            if job_id in job.children:
-                position = job.children.index(job_id)
-                failure = job.failed_children.get(position, (None, None))
-                state = JobState.FAILED if failure[0] else JobState.COMPLETED
-                return JobRecord(job_id, state, *failure, parent_id=job.id)
+        job = self._find(job_id)
+        if job is not None and job.id == job_id:
+            return self._record(job)
+        if job is not None:
+            position = job.children.index(job_id)
+            failure = job.failed_children.get(position, (None, None))
+            state = JobState.FAILED if failure[0] else JobState.COMPLETED
+            return JobRecord(job_id, state, *failure, parent_id=job.id)
         raise api_error(404, method="GET", path=f"/jobs/{job_id}")
 
     def jobs(self, *, ids=(), parent=None, limit=None, cursor=None) -> Page:
@@ -163,7 +176,8 @@ class SimulatedIonQ:
         if not self.lists_jobs:
             raise api_error(404, method="GET", path="/jobs")
         if ids:
-            return Page(tuple(self._listed(j) for j in self.jobs_stored if j.id in ids), None)
+            found = [job for job in map(self._find, ids) if job is not None]
+            return Page(tuple(self._listed(job) for job in found[: self.most_rows]), None)
         visible = [j for j in reversed(self.jobs_stored) if j.stored_at + self.listing_lag <= self.now]
         start = int(cursor or 0)
         page = visible[start : start + self.page_size]
@@ -173,15 +187,15 @@ class SimulatedIonQ:
     def result(self, path: str):
         self._get(path)
         job_id, _, kind = path.removeprefix("/jobs/").partition("/results/")
-        for job in self.jobs_stored:
-            outcomes = [_outcome(c) for c in job.circuits]
-            if job_id in job.children:
-                outcome = str(outcomes[job.children.index(job_id)])
-                return [outcome] * job.body["shots"] if kind == "shots" else {outcome: 1.0}
-            if job.id == job_id and self._record(job).state is JobState.COMPLETED:
-                if kind == "probabilities/aggregated":
-                    return {c: {str(o): 1.0} for c, o in zip(job.children, outcomes, strict=True)}
-                return {str(outcomes[0]): 1.0}
+        job = self._find(job_id)
+        outcomes = [] if job is None else [_outcome(c) for c in job.circuits]
+        if job is not None and job_id in job.children:
+            outcome = str(outcomes[job.children.index(job_id)])
+            return [outcome] * job.body["shots"] if kind == "shots" else {outcome: 1.0}
+        if job is not None and self._record(job).state is JobState.COMPLETED:
+            if kind == "probabilities/aggregated":
+                return {c: {str(o): 1.0} for c, o in zip(job.children, outcomes, strict=True)}
+            return {str(outcomes[0]): 1.0}
         raise api_error(404, method="GET", path=path)
 
     def cancel_jobs(self, ids) -> None:
@@ -197,31 +211,49 @@ class SimulatedIonQ:
     def stored_twice(self) -> dict[str, int]:
         return {t: n for t, n in Counter(j.token for j in self.jobs_stored).items() if n > 1}
 
+    def pushed_back(self, method: str = "") -> int:
+        return sum(m.startswith(method) and isinstance(fault, tuple) for _, m, _, fault in self.log)
+
     # -- inside --------------------------------------------------------------------------------
+
+    def _find(self, job_id: str) -> Stored | None:
+        """Return the job with this id, or with a child of it; numbers only grow along the list."""
+        number = int(job_id.split("-")[1]) if "-" in job_id else -1
+        for job in reversed(self.jobs_stored[: number + 1]):
+            if job.id == job_id or job_id in job.children:
+                return job
+            if int(job.id.split("-")[1]) < number:
+                return None
+        return None
 
     def _store(self, body: dict) -> Stored:
         number = len(self.jobs_stored)
         circuits = body["input"].get("circuits", [])
         children = tuple(f"child-{number}-{k}" for k in range(len(circuits)))
-        job = Stored(f"job-{number}", body, self.now, self.now + self.execution(number), children)
+        starts_at = max(self.now, self.jobs_stored[-1].done_at) if self.serial and number else self.now
+        done_at = starts_at + self.execution(number)
+        job = Stored(f"job-{number}", body, self.now, starts_at, done_at, children)
         self.jobs_stored.append(job)
         self.after_store(job)
         return job
 
     def _record(self, job: Stored) -> JobRecord:
         done = self.now >= job.done_at - 1e-9
-        state = JobState.COMPLETED if done else JobState.STARTED
+        state = JobState.STARTED if self.now >= job.starts_at else JobState.READY
+        state = JobState.COMPLETED if done else state
         if done and (job.failure or job.failed_children):
             state = JobState.FAILED
         if job.cancelled:
             state = JobState.CANCELED
-        duration = 1000 * (job.done_at - job.stored_at)
+        duration = 1000 * (job.done_at - job.starts_at)
+        waiting = state is JobState.READY and self.predicts
         return JobRecord(
             job.id,
             state,
             *(job.failure or (None, None)),
             metadata=job.body["metadata"],
             child_ids=job.children,
+            predicted_wait_ms=1000 * (job.starts_at - self.now) if waiting else None,
             predicted_execution_ms=duration if self.predicts else None,
             execution_ms=duration if self.predicts and done else None,
         )
@@ -231,7 +263,7 @@ class SimulatedIonQ:
         return JobRecord(**{f: getattr(record, f) for f in record.__slots__} | {"child_ids": ()})
 
     def _get(self, path: str) -> None:
-        fault = self._limited() or self._fault(self.get_faults)
+        fault = (self.limits_reads and self._limited()) or self._fault(self.get_faults)
         self.log.append((self.now, "GET", path, fault))
         if fault == "lost":
             raise TransportError("read timed out", sent=True)
@@ -324,6 +356,17 @@ def _numbered(index: int, bits: int):
 @pytest.fixture
 def simulation():
     return Simulation
+
+
+@pytest.fixture
+def random_faults():
+    """Return faults that strike a share of requests at random, the same on every run."""
+
+    def faults(fault, share: float):
+        rng = random.Random(1)
+        return lambda: fault if rng.random() < share else None
+
+    return faults
 
 
 @pytest.fixture

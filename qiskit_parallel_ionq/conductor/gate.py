@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import logging
 import math
+import os
 import threading
 from collections.abc import Callable, Collection
+from weakref import WeakValueDictionary
 
+from ..credentials import Secret
 from ..options import MAX_WORKERS_LIMIT
 from ..policy import Gate, Kind
 from ..worker import Report
@@ -113,6 +116,25 @@ class SharedGate:
                 cause,
                 after.not_before - now,
             )
+
+
+_SALT = os.urandom(32)
+_GATES: WeakValueDictionary[tuple[int, str, bytes], SharedGate] = WeakValueDictionary()
+_GATES_LOCK = threading.Lock()
+
+
+def gate_of(url: str, key: Secret) -> SharedGate:
+    """Return the one gate of an account in this process, for as long as somebody keeps it.
+
+    An account is a base URL and a key, of which a fingerprint is compared. A forked process has other gates:
+    requests that its parent had under way never come back to it.
+    """
+    account = os.getpid(), url, key.fingerprint(_SALT)
+    with _GATES_LOCK:
+        gate = _GATES.get(account)
+        if gate is None:
+            gate = _GATES[account] = SharedGate()
+        return gate
 
 
 def _judged(gate: Gate, report: Report, kind: Kind, *, now: float, under_way: int, jitter: float) -> Gate:

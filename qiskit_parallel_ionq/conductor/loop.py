@@ -195,6 +195,7 @@ class Loop:
                 self.on_bug(error)
         while not self._inbox.empty():  # what was posted just before the end is ended, too
             self._inbox.get()()
+        self._gate.wait(self._wake, ())  # nobody is to wait behind a loop that has ended
         self.on_end()
 
     def _wake(self) -> None:

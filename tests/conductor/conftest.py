@@ -65,6 +65,15 @@ class VirtualTime:
             heapq.heappop(self._events)[2]()
         return inbox.get()
 
+    def jump(self, limit: float) -> None:
+        """Go to the next thing that happens, or to a time before it."""
+        if self._events and self._events[0][0] <= limit:
+            self.now, _, happen = heapq.heappop(self._events)
+            happen()
+        else:
+            assert limit < float("inf"), "nothing will ever happen again: the conductor is stuck"
+            self.now = limit
+
     def _answer(self, work) -> None:
         self.under_way -= 1
         work()
@@ -302,19 +311,19 @@ class Simulation:
 
     BITS = 8
 
-    def __init__(self, *, round_trip=0.15, seed=0, **service) -> None:
-        self.time = VirtualTime(round_trip)
-        self.ionq = SimulatedIonQ(self.time, **service)
+    def __init__(self, *, round_trip=0.15, seed=0, gate=None, beside=None, **service) -> None:
+        self.time = beside.time if beside else VirtualTime(round_trip)
+        self.ionq = beside.ionq if beside else SimulatedIonQ(self.time, **service)
         self.loop = Loop(
             now=lambda: self.time.now,
             wait=self.time.wait,
             executor=lambda: self.time,
             jitter=random.Random(seed).random,
+            gate=gate,
         )
-        self.bugs: list[Exception] = []
         worker = Worker(self.ionq, lambda: self.time.now - round_trip)
         self.conductor = Conductor(worker, self.loop)
-        self._runs = itertools.count()
+        self._runs = itertools.count(0 if beside is None else next(beside._runs) + 1000)
 
     def send(self, total: int, *, target="simulator", **options) -> Batch:
         chosen = RunOptions().update(shots=10, **options)
@@ -337,6 +346,22 @@ class Simulation:
 
     def run(self, total: int, **options) -> Batch:
         return self.finish(self.send(total, **options))
+
+    def finish_beside(self, batch: Batch, other: Simulation, others: Batch) -> None:
+        """Finish two batches of two loops, which take turns at the same clock."""
+        wakes: list[float] = []
+
+        def look(inbox, patience):
+            if inbox.empty():
+                wakes.append(float("inf") if patience is None else self.time.now + patience)
+            return inbox.get_nowait()
+
+        self.loop._wait = other.loop._wait = look
+        while not (batch.is_over and others.is_over):
+            self.loop.turn(), other.loop.turn()
+            if len(wakes) == 2 and self.loop._inbox.empty():  # neither had anything to do
+                self.time.jump(min(wakes))
+            wakes.clear()
 
     def finish(self, batch: Batch, until: float = float("inf")) -> Batch:
         while not batch.is_over and self.time.now < until:

@@ -7,6 +7,7 @@ import ipaddress
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import NoReturn
 from urllib.parse import urlsplit
 
@@ -45,6 +46,10 @@ class Secret:
     def reveal(self) -> str:
         """Return the key itself. Called where a request is signed, and nowhere else."""
         return self._value
+
+    def fingerprint(self, salt: bytes) -> bytes:
+        """Return what tells equal keys from different ones, and from which no key can be read."""
+        return blake2b(self._value.encode(), key=salt).digest()
 
     def __repr__(self) -> str:
         return "Secret(***)"

@@ -26,7 +26,7 @@ from .archive import Archive, is_run_id
 from .backend import ParallelIonQBackend
 from .batch import Batch
 from .chronicle import Chronicle, Run, Summary, summary
-from .conductor import Conductor
+from .conductor import Conductor, Loop, SharedGate, gate_of
 from .credentials import (
     TARGET_VARIABLES,
     TOKEN_VARIABLES,
@@ -434,9 +434,17 @@ class ParallelIonQProvider:
         with self._lock:
             self._require_open()
             if self._conductor is None:
-                self._conductor = Conductor(Worker(self._made_api(), time.monotonic))
+                worker = Worker(self._made_api(), time.monotonic)
+                self._conductor = Conductor(worker, Loop(gate=self._gate()))
                 self._closers.insert(0, self._conductor.close)
             return self._conductor
+
+    def _gate(self) -> SharedGate | None:
+        """Return the gate that all providers of this account share; without a key there is no account."""
+        try:
+            return gate_of(self.url, self._key())
+        except CredentialsError:
+            return None
 
     def _made_api(self) -> Api:
         with self._lock:

@@ -80,7 +80,16 @@ def test_the_emulator_names_none_of_us():
         ("urllib3", {"transport.py"}),
         (
             "threading",
-            {"batch.py", "journal.py", "transport.py", "loop.py", "pool.py", "display.py", "provider.py"},
+            {
+                "batch.py",
+                "journal.py",
+                "transport.py",
+                "gate.py",
+                "loop.py",
+                "pool.py",
+                "display.py",
+                "provider.py",
+            },
         ),
         ("platformdirs", {"archive.py"}),
         ("subprocess", set()),

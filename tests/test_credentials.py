@@ -33,6 +33,14 @@ def test_a_secret_reveals_itself_to_who_asks():
     assert not hasattr(Secret(CANARY), "__dict__")
 
 
+def test_a_fingerprint_tells_keys_apart_and_shows_nothing_of_them():
+    fingerprint = Secret(CANARY).fingerprint(b"salt")
+    assert fingerprint == Secret(f" {CANARY}").fingerprint(b"salt")
+    assert fingerprint != Secret(CANARY + "0").fingerprint(b"salt")
+    assert fingerprint != Secret(CANARY).fingerprint(b"pepper")
+    assert CANARY.encode() not in fingerprint
+
+
 @pytest.mark.parametrize(
     "value", ["", "  ", f"{CANARY}\nX: y", f"{CANARY} x", f"{CANARY}é", f"{CANARY}\0", None, 7]
 )

@@ -23,8 +23,9 @@ from typing import Protocol
 
 from ..errors import IonQError
 from ..options import MAX_WORKERS_LIMIT
-from ..policy import Gate, Verdict
+from ..policy import Kind, Verdict
 from ..worker import Report
+from .gate import SharedGate
 from .pool import WorkerPool
 
 logger = logging.getLogger("qiskit_parallel_ionq")
@@ -48,6 +49,14 @@ class Order(IntEnum):
     SUBMIT = 1
     LOOK = 2
     FETCH = 3
+
+    @property
+    def kind(self) -> Kind:
+        """What requests of this order are to the gate."""
+        return _KINDS[self]
+
+
+_KINDS = (Kind.CANCELLATION, Kind.SUBMISSION, Kind.READ, Kind.READ)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +83,13 @@ class Lane:
         """Add a task that is ready to go."""
         self.ready[order].append(task)
 
-    def next(self) -> deque[Task] | None:
-        """Return the queue whose first task may go out now."""
+    def next(self, may_go: Callable[[Order], bool]) -> tuple[Order, Task] | None:
+        """Return a task to hand out now, and its order; ``may_go`` is asked last, and taken at its word."""
         if self.under_way >= self.width:
             return None
         for order, tasks in zip(Order, self.ready, strict=True):
-            if tasks and (order is not Order.SUBMIT or self.may_submit()):
-                return tasks
+            if tasks and (order is not Order.SUBMIT or self.may_submit()) and may_go(order):
+                return order, tasks.popleft()
         return None
 
 
@@ -93,6 +102,7 @@ class Loop:
         wait: takes the next message from the inbox, waiting so many seconds; raises ``queue.Empty``.
         executor: makes the pool of workers, on first need.
         jitter: draws numbers in [0, 1).
+        gate: shared with the other loops of the account; one of its own by default.
         on_bug: told when a callback raises, which is a bug of ours.
         on_end: told when the thread ends.
 
@@ -108,6 +118,7 @@ class Loop:
         wait: Callable[[Inbox, float | None], Callable[[], object]] | None = None,
         executor: Callable[[], Pool] | None = None,
         jitter: Callable[[], float] = random.random,
+        gate: SharedGate | None = None,
         on_bug: Callable[[Exception], None] = lambda _: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
@@ -123,7 +134,7 @@ class Loop:
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._sequence = itertools.count()
         self._lanes: list[Lane] = []
-        self._gate = Gate.open(MAX_WORKERS_LIMIT)
+        self._gate = gate or SharedGate()
         self._wakes_at = float("-inf")
         self._under_way = 0
         self._executor: Pool | None = None
@@ -223,66 +234,66 @@ class Loop:
                 self.on_bug(error)
         while not self._inbox.empty():  # what was posted just before the end is ended, too
             self._inbox.get()()
+        self._gate.wait(self._wake, ())  # nobody is to wait behind a loop that has ended
         self.on_end()
+
+    def _wake(self) -> None:
+        self._inbox.put(lambda: None)
 
     def _dispatch(self) -> None:
         """Hand ready tasks to workers, as far as the gate and the lanes allow."""
-        if self._is_closed:
-            return
-        for lane in self._lanes:
-            while (tasks := lane.next()) is not None:
-                if not self._gate.allows(self.now(), self._under_way):
-                    self._wake_when_the_gate_opens()
-                    return
-                self._hand_out(tasks.popleft(), lane)
+        refused: set[Kind] = set()
 
-    def _wake_when_the_gate_opens(self) -> None:
-        opens = self._gate.not_before
-        if opens > self.now() and opens != self._wakes_at:
-            self._wakes_at = opens
-            self.at(opens, lambda: None)
+        def may_go(order: Order) -> bool:
+            kind = order.kind
+            if kind not in refused and not self._gate.enter(self._wake, kind, self.now()):
+                refused.add(kind)
+            return kind not in refused
 
-    def _hand_out(self, task: Task, lane: Lane) -> None:
+        for lane in () if self._is_closed else self._lanes:
+            while (chosen := lane.next(may_go)) is not None:
+                self._hand_out(*chosen, lane)
+        again = self._gate.wait(self._wake, refused)
+        if again < float("inf") and again != self._wakes_at:
+            self._wakes_at = again
+            self.at(again, lambda: None)
+
+    def _hand_out(self, order: Order, task: Task, lane: Lane) -> None:
         task.on_start()
         lane.under_way += 1
         self._under_way += 1
         if self._executor is None:
             self._executor = self._make_executor()
 
+        def end(report: Report) -> None:
+            self._gate.leave(self._wake, order.kind, report, now=self.now(), jitter=self.jitter())
+            self._inbox.put(lambda: self._finish(task, lane, report))
+
         def work() -> None:
             try:
                 report = task.perform()
             except Exception as error:  # noqa: BLE001 - a worker that died unheard would hang the run
                 report = Report(error=IonQError(f"a bug in a worker: {error!r}"), sent_at=self.now())
-            self._inbox.put(lambda: self._finish(task, lane, report))
+            end(report)
 
         try:
             self._executor.submit(work)
         except RuntimeError as error:  # not one thread to be had
-            failed = IonQError(f"no thread could be started: {error}")
-            report = Report(
-                error=failed,
-                is_passing=True,
-                is_congestion=True,
-                sent_at=self.now(),
-                verdict=Verdict.NOT_SENT,
+            failed, now = IonQError(f"no thread could be started: {error}"), self.now()
+            end(
+                Report(
+                    error=failed, is_passing=True, is_congestion=True, sent_at=now, verdict=Verdict.NOT_SENT
+                )
             )
-            self._inbox.put(lambda: self._finish(task, lane, report))
 
     def _finish(self, task: Task, lane: Lane, report: Report) -> None:
-        under_way = self._under_way
         self.quickest = min(self.quickest, self.now() - report.sent_at)
         lane.under_way -= 1
         self._under_way -= 1
-        if report.is_congestion:
-            self._gate = self._gate.set_back(
-                self.now(),
-                sent_at=report.sent_at,
-                under_way=under_way,
-                pause=report.pause,
-                jitter=self.jitter(),
-            )
-        else:
-            self._gate = self._gate.succeeded(under_way)
         if not lane.is_closed:
             task.then(report)
+
+
+def _not_started(error: RuntimeError, now: float) -> Report:
+    failed = IonQError(f"no thread could be started: {error}")
+    return Report(error=failed, is_passing=True, is_congestion=True, sent_at=now, verdict=Verdict.NOT_SENT)

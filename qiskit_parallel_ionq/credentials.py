@@ -115,10 +115,14 @@ def _is_sayable(key: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """Environment variables, and below them the nearest ``.env`` file at or above the working directory."""
+    """Environment variables, and below them the nearest ``.env`` file at or above the working directory.
+
+    The variables are the user's own. The file may have come with a folder that somebody else wrote.
+    """
 
     variables: Mapping[str, str] = field(repr=False)
     dotenv: Mapping[str, str | None] = field(repr=False)
+    path: str = ".env"
 
     @classmethod
     def read(cls) -> Environment:
@@ -129,18 +133,52 @@ class Environment:
         """
         path = find_dotenv(usecwd=True)
         try:
-            return cls(dict(os.environ), dotenv_values(path) if path else {})
+            return cls(dict(os.environ), dotenv_values(path) if path else {}, path or ".env")
         except (OSError, UnicodeError) as error:
             raise CredentialsError(f"{path} cannot be read: {type(error).__name__}") from None
 
     def get(self, names: tuple[str, ...]) -> str | None:
         """Return the first of the named variables that is set and not blank; the environment goes first."""
-        for source in (self.variables, self.dotenv):
-            for name in names:
-                value = (source.get(name) or "").strip()
-                if value:
-                    return value
-        return None
+        return _first(self.variables, names) or _first(self.dotenv, names)
+
+    def key(self) -> Secret | None:
+        """Return the API key, or None if there is none.
+
+        Raises:
+            CredentialsError: no HTTP header may hold it.
+        """
+        found = self.get(TOKEN_VARIABLES) is not None
+        return Secret(self.get(TOKEN_VARIABLES) or "") if found else None
+
+    def url(self, *, has_own_key: bool = False) -> str:
+        """Return the checked base URL: the environment's, else the ``.env`` file's, else IonQ's.
+
+        Args:
+            has_own_key: whether a key was given as an argument, so that none is looked for here.
+
+        Raises:
+            CredentialsError: the file names another service than IonQ's, and the key is not its own: a
+                file in a folder of somebody else's making could have any key sent to him. Or the URL is
+                one that no key must be sent to.
+        """
+        ours = _first(self.variables, URL_VARIABLES)
+        if ours is not None:
+            return checked_url(ours)
+        named = checked_url(_first(self.dotenv, URL_VARIABLES) or wire.DEFAULT_URL)
+        is_foreign_key = has_own_key or _first(self.variables, TOKEN_VARIABLES) is not None
+        if is_foreign_key and urlsplit(named)[:2] != urlsplit(wire.DEFAULT_URL)[:2]:
+            raise CredentialsError(
+                f"{self.path} asks for the API key to be sent to {named}, but the key "
+                f"{'was given as an argument' if has_own_key else 'is the one of the environment'}, and the "
+                f"file may be somebody else's. If the address is right, set {URL_VARIABLES[0]} in the "
+                "environment, or pass it as url=...; if not, delete it from the file. Nothing was sent."
+            )
+        return named
+
+
+def _first(source: Mapping[str, str | None], names: tuple[str, ...]) -> str | None:
+    """Return the first of the named variables that is set and not blank."""
+    return next((value for name in names if (value := (source.get(name) or "").strip())), None)
 
 
 def checked_url(url: str) -> str:

@@ -23,8 +23,6 @@ from .backend import ParallelIonQBackend
 from .conductor import Conductor
 from .credentials import (
     TARGET_VARIABLES,
-    TOKEN_VARIABLES,
-    URL_VARIABLES,
     Environment,
     Secret,
     checked_url,
@@ -55,7 +53,8 @@ class ParallelIonQProvider:
         token: API key; or a ``qiskit_ionq.IonQProvider``, whose key, URL and headers are taken over.
             None: ``IONQ_API_KEY``, ``QISKIT_IONQ_API_TOKEN`` or ``IONQ_API_TOKEN`` from the environment,
             else from ``.env``.
-        url: base URL. None: ``IONQ_API_URL`` or ``QISKIT_IONQ_API_URL`` from the same places, else IonQ's.
+        url: base URL. None: ``IONQ_API_URL`` or ``QISKIT_IONQ_API_URL`` from the environment, or from
+            ``.env`` if the key is from there too, else IonQ's.
         custom_headers: sent with every request.
         proxies: scheme -> proxy URL; proxies of the environment are not used.
 
@@ -80,6 +79,7 @@ class ParallelIonQProvider:
         self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
         self._environment: Environment | None = None
+        self._found_key: Secret | None = None
         self._catalogue: dict[str, CatalogEntry] | None = None
         self._conductor: Conductor | None = None
         self._api: Api | None = None
@@ -123,10 +123,14 @@ class ParallelIonQProvider:
 
     @property
     def url(self) -> str:
-        """Base URL of the service."""
+        """Base URL of the service.
+
+        Raises:
+            CredentialsError: one that the key must not be sent to, or that it is not safe to believe.
+        """
         if self._given_url is not None:
             return self._given_url
-        return checked_url(self._read_environment().get(URL_VARIABLES) or wire.DEFAULT_URL)
+        return self._read_environment().url(has_own_key=self._token is not None)
 
     def get_backend(
         self, name: str = PARALLEL, *, target: str | None = None, gateset: Gateset = "native", **options: Any
@@ -273,16 +277,16 @@ class ParallelIonQProvider:
             raise IonQError("this provider is closed; make a new one")
 
     def _key(self) -> Secret:
-        if self._token is None:
-            value = self._read_environment().get(TOKEN_VARIABLES)
-            if value is None:
-                raise CredentialsError(
-                    "there is no API key: set IONQ_API_KEY (in the environment or in .env), or pass "
-                    "ParallelIonQProvider('your key'); keys are made at https://cloud.ionq.com. "
-                    "ParallelIonQProvider.local() needs none. Nothing was sent."
-                )
-            self._token = Secret(value)
-        return self._token
+        key = self._token or self._found_key
+        if key is None:
+            key = self._found_key = self._read_environment().key()
+        if key is None:
+            raise CredentialsError(
+                "there is no API key: set IONQ_API_KEY (in the environment or in .env), or pass "
+                "ParallelIonQProvider('your key'); keys are made at https://cloud.ionq.com. "
+                "ParallelIonQProvider.local() needs none. Nothing was sent."
+            )
+        return key
 
     def _read_environment(self) -> Environment:
         if self._environment is None:

@@ -37,6 +37,9 @@ class Redactor:
     def __init__(self, *secrets: str) -> None:
         self._words = tuple(word for secret in secrets for word in _spellings(secret))
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("an API key is never pickled, nor its spellings")
+
     def and_of(self, secret: Secret) -> Redactor:
         """Return one that blots out a key too."""
         both = Redactor()

@@ -22,6 +22,7 @@
         ├── CircuitFailedError              the service failed this circuit
         ├── CircuitCancelledError           this circuit was cancelled
         ├── ResultTimeoutError (JobTimeoutError, TimeoutError)
+        ├── JobPickleError (TypeError)      a job does not leave its process; its id does
         └── BatchError (ExceptionGroup)     some circuits have no result; carries all that have
 
 Facts are attributes, so that a program need not parse prose.
@@ -245,6 +246,10 @@ class CircuitCancelledError(JobError):
 
 class ResultTimeoutError(JobError, JobTimeoutError, TimeoutError):
     """Time ran out while waiting. Nothing was cancelled: the job goes on, and can be asked again."""
+
+
+class JobPickleError(JobError, TypeError):
+    """A job cannot be pickled. ``provider.retrieve_job`` finds it in another process."""
 
 
 class BatchError(JobError, ExceptionGroup):

@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
@@ -21,12 +22,7 @@ from ._version import __version__
 from .api import Api
 from .backend import ParallelIonQBackend
 from .conductor import Conductor
-from .credentials import (
-    TARGET_VARIABLES,
-    Environment,
-    Secret,
-    checked_url,
-)
+from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url
 from .errors import ApiError, CredentialsError, IonQError, JobError, TargetError, TransportError
 from .job import ParallelIonQJob
 from .policy import Backoff, is_passing, retry_after
@@ -48,6 +44,9 @@ class ParallelIonQProvider:
 
     It is born offline: nothing is read, asked or started before something needs it. Use it as a context
     manager, or `close` it, to end its threads and connections; otherwise they end with the program.
+
+    A copy is the provider itself. A pickle holds its URL and proxies, and never a key, the values of custom
+    headers or a proxy's password: where it is unpickled, the key is looked for in the environment.
 
     Args:
         token: API key; or a ``qiskit_ionq.IonQProvider``, whose key, URL and headers are taken over.
@@ -72,7 +71,8 @@ class ParallelIonQProvider:
     ) -> None:
         if token is not None and not isinstance(token, str):
             token, url, custom_headers = _taken_over(token, url, custom_headers)
-        self._token = Secret(token) if token else None
+        token = Secret(token) if token else None  # a report of an error may print local variables
+        self._token: Secret | None = token
         self._given_url = checked_url(url) if url else None
         self._custom_headers = dict(custom_headers or {})
         self._proxies = dict(proxies or {})
@@ -80,6 +80,7 @@ class ParallelIonQProvider:
         self._lock = threading.RLock()
         self._environment: Environment | None = None
         self._found_key: Secret | None = None
+        self._left_behind = _LeftBehind()
         self._catalogue: dict[str, CatalogEntry] | None = None
         self._conductor: Conductor | None = None
         self._api: Api | None = None
@@ -110,6 +111,22 @@ class ParallelIonQProvider:
             return f"<ParallelIonQProvider {self.url}>"
         except CredentialsError:
             return "<ParallelIonQProvider, with a URL that is refused>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        secretive = {scheme for scheme, proxy in self._proxies.items() if "@" in proxy}
+        left_behind = _LeftBehind(
+            key=self._left_behind.key or self._token is not None,
+            headers=tuple(self._custom_headers) or self._left_behind.headers,
+            proxies=tuple(sorted(secretive)) or self._left_behind.proxies,
+        )
+        proxies = {scheme: proxy for scheme, proxy in self._proxies.items() if scheme not in secretive}
+        return _unpickled, (type(self), self._given_url, proxies, left_behind)
 
     def __enter__(self) -> Self:
         return self
@@ -261,6 +278,7 @@ class ParallelIonQProvider:
         with self._lock:
             self._require_open()
             if self._api is None:
+                self._left_behind.check()
                 transport = Transport(
                     self.url,
                     self._key,
@@ -284,7 +302,7 @@ class ParallelIonQProvider:
             raise CredentialsError(
                 "there is no API key: set IONQ_API_KEY (in the environment or in .env), or pass "
                 "ParallelIonQProvider('your key'); keys are made at https://cloud.ionq.com. "
-                "ParallelIonQProvider.local() needs none. Nothing was sent."
+                f"ParallelIonQProvider.local() needs none.{self._left_behind.note} Nothing was sent."
             )
         return key
 
@@ -298,6 +316,50 @@ class ParallelIonQProvider:
         near = difflib.get_close_matches(target, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return TargetError(f"there is no target {target!r}; there are {', '.join(known)}.{hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftBehind:
+    """What a pickled provider had and its pickle has not: things that may be secret."""
+
+    key: bool = False
+    headers: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What to say where a key is missing."""
+        if not self.key:
+            return ""
+        return (
+            " This provider was pickled, and a pickle never holds a key that was given as an argument: here "
+            "it has to be in the environment, or the provider made anew."
+        )
+
+    def check(self) -> None:
+        """Refuse to go on without things that cannot be found again.
+
+        Raises:
+            CredentialsError: there are such.
+        """
+        lost = [f"the value of the header {name!r}" for name in self.headers]
+        lost += [f"the proxy for {scheme!r}, which has a password" for scheme in self.proxies]
+        if lost:
+            raise CredentialsError(
+                f"this provider was pickled, and a pickle holds nothing that may be secret, such as "
+                f"{' and '.join(lost)}; make it anew with custom_headers and proxies. Nothing was sent."
+            )
+
+
+def _unpickled(
+    kind: type[ParallelIonQProvider],
+    url: str | None,
+    proxies: Mapping[str, str],
+    left_behind: _LeftBehind,
+) -> ParallelIonQProvider:
+    provider = kind(None, url, proxies=proxies)
+    provider._left_behind = left_behind  # noqa: SLF001 - it is a constructor in two steps
+    return provider
 
 
 def _taken_over(

@@ -60,6 +60,7 @@ EXAMPLES = [
     CircuitFailedError("failed", code="CompilationError", job_id="j1"),
     CircuitCancelledError("cancelled"),
     ResultTimeoutError("late"),
+    errors.JobPickleError("stays here"),
     BatchError({1: CircuitFailedError("x", code="c")}, total=2, job_id="run", result={"any": 1}),
 ]
 
@@ -102,6 +103,7 @@ def test_every_error_survives_pickling_with_its_facts(error):
         (CircuitFailedError, QiskitJobError),
         (ResultTimeoutError, JobTimeoutError),
         (ResultTimeoutError, TimeoutError),
+        (errors.JobPickleError, TypeError),
         (BatchError, QiskitJobError),
         (BatchError, ExceptionGroup),
     ],

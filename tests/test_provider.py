@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import pickle
 import socket
 import threading
 import traceback
@@ -433,16 +432,6 @@ def test_no_repr_shows_the_key():
 def test_a_repr_never_fails(monkeypatch):
     monkeypatch.setenv("IONQ_API_URL", "http://evil.test")
     assert "ParallelIonQProvider" in repr(ParallelIonQProvider(CANARY))
-
-
-@pytest.mark.parametrize("what", ["provider", "backend", "job"])
-def test_nothing_that_holds_the_key_is_pickled(what):
-    provider = ParallelIonQProvider(CANARY)
-    backend = provider.get_backend()
-    thing = {"provider": provider, "backend": backend, "job": backend.run([])}[what]
-    with pytest.raises((TypeError, AttributeError, pickle.PicklingError)) as caught:
-        pickle.dumps(thing)
-    assert CANARY not in str(caught.value)
 
 
 @pytest.mark.parametrize(

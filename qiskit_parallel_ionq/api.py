@@ -11,8 +11,16 @@ from typing import Any
 
 from . import wire
 from .errors import ApiError, TransportError, api_error
-from .transport import SUBMIT_TIMEOUT, Reply, Transport
+from .transport import (
+    LARGEST_RESULT,
+    LARGEST_SUBMISSION_ANSWER,
+    SUBMIT_TIMEOUT,
+    Reply,
+    Transport,
+)
 from .wire import CatalogEntry, JobRecord
+
+_ADVICE = "Does the URL lead to IonQ's API v0.4, and to no page of a gateway?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +47,7 @@ class Api:
         body = self._get("/backends", with_key=False)
         rows = body.get("backends", []) if isinstance(body, dict) else body
         if not isinstance(rows, list):
-            raise TransportError("GET /backends: the answer is no list of targets", sent=True)
+            raise TransportError(f"GET /backends: the answer is no list of targets. {_ADVICE}", sent=True)
         entries = []
         for row in rows:
             try:
@@ -56,7 +64,9 @@ class Api:
 
     def create_job(self, body: bytes) -> Reply:
         """Submit a job and return the answer unjudged: what it proves is decided in ``policy``."""
-        return self._transport.exchange("POST", "/jobs", body=body, read_timeout=SUBMIT_TIMEOUT)
+        return self._transport.exchange(
+            "POST", "/jobs", body=body, read_timeout=SUBMIT_TIMEOUT, largest=LARGEST_SUBMISSION_ANSWER
+        )
 
     def job(self, job_id: str) -> JobRecord:
         """Return one job, with its children's ids."""
@@ -76,10 +86,10 @@ class Api:
         params += [("limit", str(limit))] if limit else []
         params += [("next", cursor)] if cursor else []
         reply = self._answer("/jobs", params)
-        body = _parsed("/jobs", reply)
+        body = self._parsed("/jobs", reply)
         rows = body.get("jobs") if isinstance(body, dict) else None
         if not isinstance(rows, list):
-            raise TransportError("GET /jobs: the answer is no job listing", sent=True)
+            raise TransportError(f"GET /jobs: the answer is no job listing. {_ADVICE}", sent=True)
         records = []
         for row in rows:
             try:
@@ -92,7 +102,8 @@ class Api:
 
     def result(self, path: str) -> Any:
         """Return the parsed body behind a path built by ``sources``."""
-        return self._get(path)
+        reply = self._transport.exchange("GET", path, largest=LARGEST_RESULT)
+        return self._parsed(path, reply, unique_keys=False)
 
     def cancel_jobs(self, ids: Sequence[str]) -> None:
         """Ask for several jobs to be cancelled, in one request."""
@@ -107,24 +118,24 @@ class Api:
         self._checked("PUT", path, self._transport.exchange("PUT", path))
 
     def _get(self, path: str, params: Sequence[tuple[str, str]] = (), *, with_key: bool = True) -> Any:
-        return _parsed(path, self._answer(path, params, with_key=with_key))
+        return self._parsed(path, self._answer(path, params, with_key=with_key))
 
     def _answer(self, path: str, params: Sequence[tuple[str, str]], *, with_key: bool = True) -> Reply:
-        reply = self._transport.exchange("GET", path, params=params, with_key=with_key)
+        return self._transport.exchange("GET", path, params=params, with_key=with_key)
+
+    def _parsed(self, path: str, reply: Reply, *, unique_keys: bool = True) -> Any:
         self._checked("GET", path, reply)
-        return reply
+        try:
+            return reply.json(unique_keys=unique_keys)
+        except ValueError as error:
+            raise TransportError(
+                f"GET {path}: the answer is not JSON ({error}). {_ADVICE}", sent=True
+            ) from None
 
     @staticmethod
     def _checked(method: str, path: str, reply: Reply) -> None:
         if not 200 <= reply.status < 300:
             raise refusal(method, path, reply)
-
-
-def _parsed(path: str, reply: Reply) -> Any:
-    try:
-        return reply.json()
-    except ValueError as error:
-        raise TransportError(f"GET {path}: the answer is not JSON ({error})", sent=True) from None
 
 
 def refusal(method: str, path: str, reply: Reply) -> ApiError:
@@ -154,4 +165,4 @@ def _record(body: Any, path: str) -> JobRecord:
     try:
         return JobRecord.from_json(body)
     except (ValueError, AttributeError):
-        raise TransportError(f"GET {path}: the answer is no job", sent=True) from None
+        raise TransportError(f"GET {path}: the answer is no job. {_ADVICE}", sent=True) from None

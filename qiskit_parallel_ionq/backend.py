@@ -97,10 +97,14 @@ class ParallelIonQBackend(BackendV2):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ParallelIonQBackend:
         # Options are the copy's own; connections and keys are the provider's, and shared.
-        copy = type(self)(self._account, name=self.name, target=self.ionq_target, gateset=self.gateset)
-        copy.set_options(**dict(self.options.items()))
+        rebuild, parts = self.__reduce__()
+        copy: ParallelIonQBackend = rebuild(*parts)
         memo[id(self)] = copy
         return copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = dict(self.options.items())
+        return _rebuilt, (type(self), self._account, self.name, self.ionq_target, self.gateset, options)
 
     @property
     def simulator(self) -> bool:
@@ -310,6 +314,20 @@ class ParallelIonQBackend(BackendV2):
         metadata = [_json_or_none(batch.headers[index].get("metadata")) for index in parcel.circuits]
         batch.record.note(parcel_record(number, parcel, place, metadata if any(metadata) else []))
         self._account.conductor().add(batch, parcel)
+
+
+def _rebuilt(
+    kind: type[ParallelIonQBackend],
+    account: Account,
+    name: str,
+    target: str,
+    gateset: Gateset,
+    options: dict[str, Any],
+) -> ParallelIonQBackend:
+    """Return a backend like another: a copy, or the one that comes out of a pickle."""
+    backend = kind(account, name=name, target=target, gateset=gateset)
+    backend.set_options(**options)
+    return backend
 
 
 def _encode(circuit: QuantumCircuit, kind: Kind, target: Target, options: RunOptions) -> EncodedCircuit:

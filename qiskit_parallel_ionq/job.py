@@ -18,7 +18,7 @@ from qiskit.result.postprocess import format_counts_memory
 from .batch import Batch, Progress
 from .conductor import Conductor
 from .display import progress_bar
-from .errors import BatchError, JobError, OptionError, ResultTimeoutError, RunBusyError
+from .errors import BatchError, JobError, JobPickleError, OptionError, ResultTimeoutError, RunBusyError
 from .lifecycle import Phase
 from .merge import composite_status, experiment, merge
 from .report import Report, report_on
@@ -58,6 +58,18 @@ class ParallelIonQJob(JobV1):
     def __repr__(self) -> str:
         at = self.progress()
         return f"<ParallelIonQJob {self.job_id()}: {at.finished}/{at.total} finished, {at.failed} failed>"
+
+    def __copy__(self) -> ParallelIonQJob:
+        return self  # there is one such job, whoever holds it
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ParallelIonQJob:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise JobPickleError(
+            f"job {self.job_id()} lives in this process and cannot be pickled: pass its id on, and have "
+            f"provider.retrieve_job({self.job_id()!r}) find it there"
+        )
 
     def __len__(self) -> int:
         return self._batch.total

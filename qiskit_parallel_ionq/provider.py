@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,14 +28,7 @@ from .backend import ParallelIonQBackend
 from .batch import Batch
 from .chronicle import Chronicle, Run, Summary, summary
 from .conductor import Conductor, Loop, SharedGate, gate_of
-from .credentials import (
-    TARGET_VARIABLES,
-    TOKEN_VARIABLES,
-    URL_VARIABLES,
-    Environment,
-    Secret,
-    checked_url,
-)
+from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url
 from .errors import (
     ApiError,
     CredentialsError,
@@ -71,11 +65,15 @@ class ParallelIonQProvider:
     It is born offline: nothing is read, asked or started before something needs it. Use it as a context
     manager, or `close` it, to end its threads and connections; otherwise they end with the program.
 
+    A copy is the provider itself. A pickle holds its URL and proxies, and never a key, the values of custom
+    headers or a proxy's password: where it is unpickled, the key is looked for in the environment.
+
     Args:
         token: API key; or a ``qiskit_ionq.IonQProvider``, whose key, URL and headers are taken over.
             None: ``IONQ_API_KEY``, ``QISKIT_IONQ_API_TOKEN`` or ``IONQ_API_TOKEN`` from the environment,
             else from ``.env``.
-        url: base URL. None: ``IONQ_API_URL`` or ``QISKIT_IONQ_API_URL`` from the same places, else IonQ's.
+        url: base URL. None: ``IONQ_API_URL`` or ``QISKIT_IONQ_API_URL`` from the environment, or from
+            ``.env`` if the key is from there too, else IonQ's.
         custom_headers: sent with every request.
         proxies: scheme -> proxy URL; proxies of the environment are not used.
         state_dir: folder in which runs are recorded, so that any process can go on with them. None:
@@ -96,7 +94,8 @@ class ParallelIonQProvider:
     ) -> None:
         if token is not None and not isinstance(token, str):
             token, url, custom_headers = _taken_over(token, url, custom_headers)
-        self._token = Secret(token) if token else None
+        token = Secret(token) if token else None  # a report of an error may print local variables
+        self._token: Secret | None = token
         self._given_url = checked_url(url) if url else None
         self._custom_headers = dict(custom_headers or {})
         self._proxies = dict(proxies or {})
@@ -104,6 +103,8 @@ class ParallelIonQProvider:
         self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
         self._environment: Environment | None = None
+        self._found_key: Secret | None = None
+        self._left_behind = _LeftBehind()
         self._catalogue: dict[str, CatalogEntry] | None = None
         self._conductor: Conductor | None = None
         self._api: Api | None = None
@@ -140,6 +141,22 @@ class ParallelIonQProvider:
         except CredentialsError:
             return "<ParallelIonQProvider, with a URL that is refused>"
 
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        secretive = {scheme for scheme, proxy in self._proxies.items() if "@" in proxy}
+        left_behind = _LeftBehind(
+            key=self._left_behind.key or self._token is not None,
+            headers=tuple(self._custom_headers) or self._left_behind.headers,
+            proxies=tuple(sorted(secretive)) or self._left_behind.proxies,
+        )
+        proxies = {scheme: proxy for scheme, proxy in self._proxies.items() if scheme not in secretive}
+        return _unpickled, (type(self), self._given_url, proxies, self._archive, left_behind)
+
     def __enter__(self) -> Self:
         return self
 
@@ -152,10 +169,14 @@ class ParallelIonQProvider:
 
     @property
     def url(self) -> str:
-        """Base URL of the service."""
+        """Base URL of the service.
+
+        Raises:
+            CredentialsError: one that the key must not be sent to, or that it is not safe to believe.
+        """
         if self._given_url is not None:
             return self._given_url
-        return checked_url(self._read_environment().get(URL_VARIABLES) or wire.DEFAULT_URL)
+        return self._read_environment().url(has_own_key=self._token is not None)
 
     def get_backend(
         self, name: str = PARALLEL, *, target: str | None = None, gateset: Gateset = "native", **options: Any
@@ -450,6 +471,7 @@ class ParallelIonQProvider:
         with self._lock:
             self._require_open()
             if self._api is None:
+                self._left_behind.check()
                 transport = Transport(
                     self.url,
                     self._key,
@@ -466,16 +488,16 @@ class ParallelIonQProvider:
             raise IonQError("this provider is closed; make a new one")
 
     def _key(self) -> Secret:
-        if self._token is None:
-            value = self._read_environment().get(TOKEN_VARIABLES)
-            if value is None:
-                raise CredentialsError(
-                    "there is no API key: set IONQ_API_KEY (in the environment or in .env), or pass "
-                    "ParallelIonQProvider('your key'); keys are made at https://cloud.ionq.com. "
-                    "ParallelIonQProvider.local() needs none. Nothing was sent."
-                )
-            self._token = Secret(value)
-        return self._token
+        key = self._token or self._found_key
+        if key is None:
+            key = self._found_key = self._read_environment().key()
+        if key is None:
+            raise CredentialsError(
+                "there is no API key: set IONQ_API_KEY (in the environment or in .env), or pass "
+                "ParallelIonQProvider('your key'); keys are made at https://cloud.ionq.com. "
+                f"ParallelIonQProvider.local() needs none.{self._left_behind.note} Nothing was sent."
+            )
+        return key
 
     def _read_environment(self) -> Environment:
         if self._environment is None:
@@ -487,6 +509,52 @@ class ParallelIonQProvider:
         near = difflib.get_close_matches(target, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return TargetError(f"there is no target {target!r}; there are {', '.join(known)}.{hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftBehind:
+    """What a pickled provider had and its pickle has not: things that may be secret."""
+
+    key: bool = False
+    headers: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What to say where a key is missing."""
+        if not self.key:
+            return ""
+        return (
+            " This provider was pickled, and a pickle never holds a key that was given as an argument: here "
+            "it has to be in the environment, or the provider made anew."
+        )
+
+    def check(self) -> None:
+        """Refuse to go on without things that cannot be found again.
+
+        Raises:
+            CredentialsError: there are such.
+        """
+        lost = [f"the value of the header {name!r}" for name in self.headers]
+        lost += [f"the proxy for {scheme!r}, which has a password" for scheme in self.proxies]
+        if lost:
+            raise CredentialsError(
+                f"this provider was pickled, and a pickle holds nothing that may be secret, such as "
+                f"{' and '.join(lost)}; make it anew with custom_headers and proxies. Nothing was sent."
+            )
+
+
+def _unpickled(
+    kind: type[ParallelIonQProvider],
+    url: str | None,
+    proxies: Mapping[str, str],
+    archive: Archive | None,
+    left_behind: _LeftBehind,
+) -> ParallelIonQProvider:
+    provider = kind(None, url, proxies=proxies)
+    provider._archive = archive  # noqa: SLF001 - it is a constructor in two steps
+    provider._left_behind = left_behind  # noqa: SLF001
+    return provider
 
 
 def _taken_over(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from . import wire
@@ -20,6 +21,8 @@ class Page:
 
     records: tuple[JobRecord, ...]
     next: str | None
+    date: datetime | None = None
+    """When it was answered, by the service's clock."""
 
 
 class Api:
@@ -45,6 +48,12 @@ class Api:
                 continue  # an entry that cannot be read is one that cannot be used
         return tuple(entries)
 
+    def project(self) -> str | None:
+        """Return the project that the key belongs to, where the service says so."""
+        body = self._get("/whoami")
+        project = body.get("project_id") if isinstance(body, dict) else None
+        return project if isinstance(project, str) else None
+
     def create_job(self, body: bytes) -> Reply:
         """Submit a job and return the answer unjudged: what it proves is decided in ``policy``."""
         return self._transport.exchange("POST", "/jobs", body=body, read_timeout=SUBMIT_TIMEOUT)
@@ -66,7 +75,8 @@ class Api:
         params += [("parent_job_id", parent)] if parent else []
         params += [("limit", str(limit))] if limit else []
         params += [("next", cursor)] if cursor else []
-        body = self._get("/jobs", params)
+        reply = self._answer("/jobs", params)
+        body = _parsed("/jobs", reply)
         rows = body.get("jobs") if isinstance(body, dict) else None
         if not isinstance(rows, list):
             raise TransportError("GET /jobs: the answer is no job listing", sent=True)
@@ -77,7 +87,8 @@ class Api:
             except (ValueError, AttributeError):
                 continue  # not one of ours: ours have ids and statuses
         cursor = body.get("next")
-        return Page(tuple(records), cursor if isinstance(cursor, str) and cursor else None)
+        date = wire.http_date(reply.headers.get("Date"))
+        return Page(tuple(records), cursor if isinstance(cursor, str) and cursor else None, date)
 
     def result(self, path: str) -> Any:
         """Return the parsed body behind a path built by ``sources``."""
@@ -96,17 +107,24 @@ class Api:
         self._checked("PUT", path, self._transport.exchange("PUT", path))
 
     def _get(self, path: str, params: Sequence[tuple[str, str]] = (), *, with_key: bool = True) -> Any:
+        return _parsed(path, self._answer(path, params, with_key=with_key))
+
+    def _answer(self, path: str, params: Sequence[tuple[str, str]], *, with_key: bool = True) -> Reply:
         reply = self._transport.exchange("GET", path, params=params, with_key=with_key)
         self._checked("GET", path, reply)
-        try:
-            return reply.json()
-        except ValueError as error:
-            raise TransportError(f"GET {path}: the answer is not JSON ({error})", sent=True) from None
+        return reply
 
     @staticmethod
     def _checked(method: str, path: str, reply: Reply) -> None:
         if not 200 <= reply.status < 300:
             raise refusal(method, path, reply)
+
+
+def _parsed(path: str, reply: Reply) -> Any:
+    try:
+        return reply.json()
+    except ValueError as error:
+        raise TransportError(f"GET {path}: the answer is not JSON ({error})", sent=True) from None
 
 
 def refusal(method: str, path: str, reply: Reply) -> ApiError:

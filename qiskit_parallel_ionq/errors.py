@@ -17,10 +17,13 @@
     │   └── RateLimitError                  429
     ├── TransportError                      the service could not be reached, or did not answer in time
     ├── SubmissionUnknownError              an answer was lost: the job may or may not exist
+    ├── JournalError                        the record of a run cannot be written or read
+    │   └── RunBusyError                    somebody else sends for this run
     ├── ResultIntegrityError                an answer that cannot be true
     └── JobError (qiskit.providers.JobError)
         ├── CircuitFailedError              the service failed this circuit
         ├── CircuitCancelledError           this circuit was cancelled
+        ├── NotSentError                    this circuit was never sent
         ├── ResultTimeoutError (JobTimeoutError, TimeoutError)
         └── BatchError                      some circuits have no result; carries all that have
 
@@ -203,6 +206,14 @@ def _rebuild_unknown_error(message: str, token: str) -> SubmissionUnknownError:
     return SubmissionUnknownError(message, token=token)
 
 
+class JournalError(IonQError):
+    """The record of a run cannot be written or read. What could not be recorded was not sent."""
+
+
+class RunBusyError(JournalError):
+    """Another process, or another job here, is already sending for this run."""
+
+
 class ResultIntegrityError(IonQError):
     """A result that cannot be true: probabilities that do not sum to 1, keys out of range, wrong lengths."""
 
@@ -234,6 +245,10 @@ def _rebuild_circuit_failed(message: str, code: str | None, job_id: str | None) 
 
 class CircuitCancelledError(JobError):
     """This circuit was cancelled before it had a result."""
+
+
+class NotSentError(JobError):
+    """This circuit was never sent, and cost nothing."""
 
 
 class ResultTimeoutError(JobError, JobTimeoutError, TimeoutError):

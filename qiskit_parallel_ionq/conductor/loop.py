@@ -10,24 +10,36 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import os
 import queue
 import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Protocol
 
 from ..errors import IonQError
 from ..options import MAX_WORKERS_LIMIT
-from ..policy import Kind
+from ..policy import Kind, Verdict
 from ..worker import Report
 from .gate import SharedGate
+from .pool import WorkerPool
 
 logger = logging.getLogger("qiskit_parallel_ionq")
 Inbox = queue.SimpleQueue[Callable[[], object]]
+
+
+class Pool(Protocol):
+    """What runs tasks; it may be a pool of threads, or a test's idea of one."""
+
+    def submit(self, work: Callable[[], object]) -> object:
+        """Have a function called."""
+
+    def shutdown(self) -> object:
+        """Let go of threads."""
 
 
 class Order(IntEnum):
@@ -73,6 +85,8 @@ class Lane:
     handed_out: int = 0
     is_cancelled: bool = False
     """Whether all that is still looked at is looked at to be cancelled."""
+    is_closed: bool = False
+    """Whether nobody wants to hear of its tasks any more."""
 
     def put(self, order: Order, task: Task) -> None:
         """Add a task that is ready to go."""
@@ -106,6 +120,7 @@ class Loop:
 
     Args:
         now: monotonic clock, seconds.
+        wall: clock of the day, seconds; for what people read, never for decisions.
         wait: takes the next message from the inbox, waiting so many seconds; raises ``queue.Empty``.
         executor: makes the pool of workers, on first need.
         jitter: draws numbers in [0, 1).
@@ -121,20 +136,22 @@ class Loop:
         self,
         *,
         now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         wait: Callable[[Inbox, float | None], Callable[[], object]] | None = None,
-        executor: Callable[[], Executor] | None = None,
+        executor: Callable[[], Pool] | None = None,
         jitter: Callable[[], float] = random.random,
         gate: SharedGate | None = None,
         on_bug: Callable[[Exception], None] = lambda _: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.now = now
+        self.wall = wall
         self.jitter = jitter
         self.quickest = float("inf")
         self.on_bug = on_bug
         self.on_end = on_end
         self._wait = wait or (lambda inbox, seconds: inbox.get(timeout=seconds))
-        self._make_executor = executor or _pool
+        self._make_executor = executor or (lambda: WorkerPool(MAX_WORKERS_LIMIT))
         self._inbox: Inbox = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._sequence = itertools.count()
@@ -142,17 +159,19 @@ class Loop:
         self._gate = gate or SharedGate()
         self._wakes_at = float("-inf")
         self._under_way = 0
-        self._executor: Executor | None = None
+        self._executor: Pool | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._is_closed = False
+        self._process = os.getpid()
 
     def post(self, message: Callable[[], object]) -> None:
         """Have something done on the loop's thread. Any thread may call this.
 
         Raises:
-            IonQError: the loop is closed.
+            IonQError: the loop is closed, or another process's.
         """
+        self.require_ours()
         with self._lock:
             if self._is_closed:
                 raise IonQError("this provider is closed; make a new one to run more circuits")
@@ -162,17 +181,36 @@ class Loop:
         """Start the thread, if it is not running.
 
         Raises:
-            IonQError: the loop is closed.
+            IonQError: the loop is closed or another process's, or the system gives no thread.
         """
+        self.require_ours()
         with self._lock:
             if self._is_closed:
                 raise IonQError("this provider is closed; make a new one to run more circuits")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="ionq-conductor", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="ionq-conductor", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise IonQError(f"no thread could be started ({error}); nothing was sent") from None
+                self._thread = thread
+
+    def require_ours(self) -> None:
+        """Make sure that this process started the loop.
+
+        Raises:
+            IonQError: it was forked since.
+        """
+        if os.getpid() != self._process:
+            raise IonQError(
+                "this provider belongs to the process from which this one was forked, and its jobs go on "
+                "there; make a new provider here"
+            )
 
     def close(self, timeout: float = 10.0) -> None:
         """Start nothing more, wait for the answers under way, and end the thread."""
+        if os.getpid() != self._process:
+            return
         with self._lock:
             self._is_closed = True
             thread = self._thread
@@ -180,7 +218,7 @@ class Loop:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
         if self._executor is not None:
-            self._executor.shutdown(wait=False)
+            self._executor.shutdown()
 
     def at(self, due: float, ring: Callable[[], object]) -> None:
         """Call back at a time on the loop's clock."""
@@ -193,6 +231,7 @@ class Loop:
     def close_lane(self, lane: Lane) -> None:
         """Forget a batch."""
         self._lanes.remove(lane)
+        lane.is_closed = True
 
     def turn(self) -> None:
         """Do all that can be done now, then wait for the next message or due time."""
@@ -246,34 +285,40 @@ class Loop:
             self.at(again, lambda: None)
 
     def _hand_out(self, kind: Kind, task: Task, lane: Lane) -> None:
-        task.on_start()
+        try:
+            task.on_start()
+        except Exception:
+            self._gate.leave(self._wake, kind, None, now=self.now(), jitter=0.0)
+            raise
         lane.under_way += 1
         self._under_way += 1
         if self._executor is None:
             self._executor = self._make_executor()
+
+        def end(report: Report) -> None:
+            self._gate.leave(self._wake, kind, report, now=self.now(), jitter=self.jitter())
+            self._inbox.put(lambda: self._finish(task, lane, report))
 
         def work() -> None:
             try:
                 report = task.perform()
             except Exception as error:  # noqa: BLE001 - a worker that died unheard would hang the run
                 report = Report(error=IonQError(f"a bug in a worker: {error!r}"), sent_at=self.now())
-            self._gate.leave(self._wake, kind, report, now=self.now(), jitter=self.jitter())
-            self._inbox.put(lambda: self._finish(task, lane, report))
+            end(report)
 
         try:
             self._executor.submit(work)
-        except RuntimeError:  # the program is ending: nothing more can start
-            self._is_closed = True
-            self._gate.leave(self._wake, kind, None, now=self.now(), jitter=0.0)
-            lane.under_way -= 1
-            self._under_way -= 1
+        except RuntimeError as error:  # not one thread to be had
+            end(_not_started(error, self.now()))
 
     def _finish(self, task: Task, lane: Lane, report: Report) -> None:
         self.quickest = min(self.quickest, self.now() - report.sent_at)
         lane.under_way -= 1
         self._under_way -= 1
-        task.then(report)
+        if not lane.is_closed:
+            task.then(report)
 
 
-def _pool() -> Executor:
-    return ThreadPoolExecutor(MAX_WORKERS_LIMIT, thread_name_prefix="ionq-worker")
+def _not_started(error: RuntimeError, now: float) -> Report:
+    failed = IonQError(f"no thread could be started: {error}")
+    return Report(error=failed, is_passing=True, is_congestion=True, sent_at=now, verdict=Verdict.NOT_SENT)

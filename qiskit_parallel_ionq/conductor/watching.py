@@ -217,13 +217,13 @@ class Watching:
             record.id,
             batch.parcels[number].circuits[0],
         )
-        self._disown(batch, number)
+        self._disown(batch, number, f"{record.id} is another's")
         return True
 
-    def _disown(self, batch: Batch, number: int) -> None:
+    def _disown(self, batch: Batch, number: int, why: str) -> None:
         voyage = self._stage.ledger(batch).voyages[number]
         voyage.held, voyage.bet_at, voyage.missing_since = None, None, None
-        self._stage.apply(batch, number, Disowned())
+        self._stage.apply(batch, number, Disowned(self._stage.loop.now(), why))
 
     def _miss(self, batch: Batch, number: int, error: Exception | None) -> None:
         """Give a job that the service does not show some time to turn up, then believe it."""
@@ -236,7 +236,9 @@ class Watching:
             missing_for = now - voyage.missing_since
             self.look_at(now + min(max(missing_for, 1.0), BELIEVE_ABSENCE_AFTER / 3.0), batch, number)
         elif batch.submissions[number].record is None:
-            self._disown(batch, number)  # never seen: the id may be wrong, and the job elsewhere
+            self._disown(
+                batch, number, f"{job_id} is unknown"
+            )  # never seen: the id may be wrong, and the job elsewhere
         elif error is not None:
             self._stage.apply(batch, number, Vanished(error, at=now))
         else:

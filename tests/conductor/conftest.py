@@ -16,6 +16,7 @@ from qiskit import QuantumCircuit
 
 from qiskit_parallel_ionq.api import Page
 from qiskit_parallel_ionq.batch import Batch
+from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.conductor import Conductor, Loop
 from qiskit_parallel_ionq.encode import encode_circuit
 from qiskit_parallel_ionq.errors import TransportError, api_error
@@ -45,7 +46,7 @@ class VirtualTime:
         delay = self.delays.pop(0) if self.delays else self.round_trip
         self.at(self.now + delay, lambda: self._answer(work))
 
-    def shutdown(self, wait: bool = True) -> None:
+    def shutdown(self) -> None:
         pass
 
     def at(self, due: float, happen) -> None:
@@ -316,6 +317,7 @@ class Simulation:
         self.ionq = beside.ionq if beside else SimulatedIonQ(self.time, **service)
         self.loop = Loop(
             now=lambda: self.time.now,
+            wall=lambda: self.time.now,
             wait=self.time.wait,
             executor=lambda: self.time,
             jitter=random.Random(seed).random,
@@ -328,15 +330,17 @@ class Simulation:
     def send(self, total: int, *, target="simulator", **options) -> Batch:
         chosen = RunOptions().update(shots=10, **options)
         batch = Batch(
-            f"run{next(self._runs):019d}",
-            total,
-            target=target,
-            workers=chosen.max_workers if chosen.use_parallel else 1,
-            window=None if chosen.use_parallel else 1,
-            seed=1,
-            on_unknown=chosen.on_unknown,
+            Run(
+                f"run{next(self._runs):019d}",
+                total,
+                target,
+                seed=1,
+                workers=chosen.max_workers if chosen.use_parallel else 1,
+                window=None if chosen.use_parallel else 1,
+                on_unknown=chosen.on_unknown,
+            )
         )
-        packer = Packer(batch.run, total, target, chosen, "test")
+        packer = Packer(batch.run.id, total, target, chosen, "test")
         for index in range(total):
             for parcel in packer.add(index, _numbered(index, self.BITS), 10):
                 self.conductor.add(batch, parcel)

@@ -354,6 +354,20 @@ def test_a_loop_that_ends_or_changes_its_mind_lets_the_next_in():
     assert gate.enter(second, Kind.READ, 1.0)
 
 
+def test_a_task_that_cannot_start_leaves_no_place_taken():
+    gate = SharedGate(ceiling=1)
+    loop, lane = Loop(gate=gate), Lane(1)
+
+    def refuse() -> None:
+        raise OSError("no space left on device")
+
+    lane.put(Order.SUBMIT, Task(Report, then=lambda _: None, on_start=refuse))
+    loop.open_lane(lane)
+    with pytest.raises(OSError, match="no space"):
+        loop.turn()
+    assert gate.enter(lambda: None, Kind.SUBMISSION, 0.0)
+
+
 def test_who_finds_room_between_asking_and_waiting_is_told_to_ask_again():
     gate = SharedGate(ceiling=1)
     one, two = (lambda: None), (lambda: None)

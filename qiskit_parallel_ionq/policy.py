@@ -196,8 +196,7 @@ class Pace:
         if self.is_guess and sent_at <= self.counted_from:  # it left in the burst that the guess is about
             burst = 1.0 / self.FADES_IN if self.covers(kind) else 0.0
             return replace(self, granted=self.granted + burst)
-        kept = 1.0 if self.is_on else math.exp((self.counted_from - now) / self.FADES_IN)
-        is_submission = kind is Kind.SUBMISSION
+        kept, is_submission = self._kept(now), kind is Kind.SUBMISSION
         return replace(
             self,
             counted_from=self.counted_from if self.is_on else now,
@@ -205,11 +204,15 @@ class Pace:
             others=self.others * kept + (not is_submission),
         )
 
+    def _kept(self, now: float) -> float:
+        """Return what share of each answer still counts."""
+        return 1.0 if self.is_on else math.exp((self.counted_from - now) / self.FADES_IN)
+
     def pushed_back(self, now: float, *, sent_at: float, kind: Kind, until: float) -> Pace:
         """Return the pace after a 429, and a pause ``until`` some time."""
         covers_reads = self.covers_reads or kind is not Kind.SUBMISSION
         resumed = replace(self, since=until, next_at=until, felt_at=until, covers_reads=covers_reads)
-        count = self.submissions + (self.others if covers_reads else 0.0)
+        count = self._kept(now) * (self.submissions + (self.others if covers_reads else 0.0))
         if not self.is_on:
             granted, settles_in = count / self.FADES_IN, max(1.0, 5.0 * (now - sent_at))
         elif count >= self.ENOUGH:
@@ -244,7 +247,8 @@ class Gate:
         width: how many may be.
         quick_to: the width to which it opens again quickly.
         not_before: when anything may leave; set by ``Retry-After`` and pauses, for everybody.
-        cancels_from: when a cancellation may leave, should that be earlier.
+        cancels_from: when a cancellation may leave, should that be earlier: a pause may last, and cost.
+        cancel_gap: seconds from that to the next; twice as long each time.
         cut_at: when it was last made narrower or slower.
         setbacks: 429s, counted once for all that left together, and failures, since the last answer.
     """
@@ -254,6 +258,7 @@ class Gate:
     quick_to: float = 1.0
     not_before: float = 0.0
     cancels_from: float = -math.inf
+    cancel_gap: float = 3.0
     cut_at: float = -math.inf
     setbacks: int = 0
     pace: Pace = Pace()
@@ -294,7 +299,7 @@ class Gate:
         if self.is_shut:
             gate = replace(gate, not_before=now + _probe_pause(self.setbacks))
         elif kind is Kind.CANCELLATION and now < self.not_before:
-            gate = replace(gate, cancels_from=now + max(self.CANCELS_AFTER, now - self.cut_at))
+            gate = replace(gate, cancels_from=now + self.cancel_gap, cancel_gap=2.0 * self.cancel_gap)
         pace = self.pace.sent(now, kind)
         return gate if pace is self.pace else replace(gate, pace=pace)
 
@@ -332,9 +337,8 @@ class Gate:
             return _held(self, now + (pause or 0.0))
         setbacks = self.setbacks + 1
         until = now + _pause(setbacks, pause, jitter)
-        after = replace(self, setbacks=setbacks, cut_at=now, cancels_from=now + self.CANCELS_AFTER)
         pace = self.pace.pushed_back(now, sent_at=sent_at, kind=kind, until=until)
-        return _held(replace(after, pace=pace), until)
+        return _held(replace(_cut(self, now), setbacks=setbacks, pace=pace), until)
 
     def failed(
         self, now: float, *, sent_at: float, under_way: int, pause: float | None, jitter: float
@@ -358,14 +362,7 @@ class Gate:
             width, quick_to = 1.0, self.width
         else:
             width, quick_to = self.width, self.quick_to
-        after = replace(
-            self,
-            width=width,
-            quick_to=quick_to,
-            cancels_from=now + self.CANCELS_AFTER,
-            cut_at=now,
-            setbacks=setbacks,
-        )
+        after = replace(_cut(self, now), width=width, quick_to=quick_to, setbacks=setbacks)
         # One failure among answers holds up nobody else; who met it waits for itself.
         is_lone = setbacks == 1 and pause is None
         return after if is_lone else _held(after, now + _pause(setbacks, pause, jitter))
@@ -383,6 +380,11 @@ def _pause(setbacks: int, asked: float | None, jitter: float) -> float:
     if asked is None:
         return Backoff().delay(setbacks, jitter=jitter) or 0.0
     return asked * (1.0 + 0.1 * jitter)
+
+
+def _cut(gate: Gate, now: float) -> Gate:
+    """Return a gate that takes note of being cut."""
+    return replace(gate, cut_at=now, cancels_from=now + gate.CANCELS_AFTER, cancel_gap=gate.CANCELS_AFTER)
 
 
 def _held(gate: Gate, until: float) -> Gate:

@@ -244,6 +244,7 @@ class Conductor:
             return
         ledger = self._open(batch)
         ledger.is_cancelled, ledger.cancels_running = True, include_running
+        ledger.lane.is_cancelled = True
         self._submitting.withdraw(batch)
         for number in range(len(batch.submissions)):
             self.apply(batch, number, CancelAsked())

@@ -16,7 +16,7 @@ import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
@@ -57,6 +57,11 @@ class Order(IntEnum):
 
 
 _KINDS = (Kind.CANCELLATION, Kind.SUBMISSION, Kind.READ, Kind.READ)
+READS = (Order.LOOK, Order.FETCH)
+PASSED_OVER = 100
+"""After so many other tasks a read goes before submissions, so that a long run's results come home early."""
+READS_EVERY = 4
+"""So many tasks share one turn of such reads: submissions still have most of the turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +79,40 @@ class Lane:
 
     width: int
     may_submit: Callable[[], bool] = lambda: True
-    ready: tuple[deque[Task], ...] = field(default_factory=lambda: tuple(deque() for _ in Order))
+    ready: tuple[deque[tuple[int, Task]], ...] = field(default_factory=lambda: tuple(deque() for _ in Order))
+    """Tasks, each with the number of tasks that had been handed out before it was ready."""
     under_way: int = 0
+    handed_out: int = 0
+    is_cancelled: bool = False
+    """Whether all that is still looked at is looked at to be cancelled."""
     is_closed: bool = False
     """Whether nobody wants to hear of its tasks any more."""
 
     def put(self, order: Order, task: Task) -> None:
         """Add a task that is ready to go."""
-        self.ready[order].append(task)
+        self.ready[order].append((self.handed_out, task))
 
-    def next(self, may_go: Callable[[Order], bool]) -> tuple[Order, Task] | None:
-        """Return a task to hand out now, and its order; ``may_go`` is asked last, and taken at its word."""
+    def next(self, may_go: Callable[[Kind], bool]) -> tuple[Kind, Task] | None:
+        """Return a task to hand out now, and its kind; ``may_go`` is asked last, and taken at its word."""
         if self.under_way >= self.width:
             return None
-        for order, tasks in zip(Order, self.ready, strict=True):
-            if tasks and (order is not Order.SUBMIT or self.may_submit()) and may_go(order):
-                return order, tasks.popleft()
+        for order in self._turn():
+            tasks, kind = self.ready[order], order.kind
+            if self.is_cancelled and order is Order.LOOK:
+                kind = Kind.CANCELLATION
+            if tasks and (order is not Order.SUBMIT or self.may_submit()) and may_go(kind):
+                self.handed_out += 1
+                return kind, tasks.popleft()[1]
         return None
+
+    def _turn(self) -> Sequence[Order]:
+        """Return whose turn it is: every so often it is that of a read that many others went before."""
+        if self.handed_out % READS_EVERY == 0:
+            waiting = [(self.ready[order][0][0], order) for order in READS if self.ready[order]]
+            ready_at, oldest = min(waiting, default=(self.handed_out, Order.LOOK))
+            if self.handed_out - ready_at >= PASSED_OVER:
+                return Order.CANCEL, oldest, *Order
+        return tuple(Order)
 
 
 class Loop:
@@ -133,7 +155,7 @@ class Loop:
         self._inbox: Inbox = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._sequence = itertools.count()
-        self._lanes: list[Lane] = []
+        self._lanes: deque[Lane] = deque()
         self._gate = gate or SharedGate()
         self._wakes_at = float("-inf")
         self._under_way = 0
@@ -244,29 +266,37 @@ class Loop:
         """Hand ready tasks to workers, as far as the gate and the lanes allow."""
         refused: set[Kind] = set()
 
-        def may_go(order: Order) -> bool:
-            kind = order.kind
+        def may_go(kind: Kind) -> bool:
             if kind not in refused and not self._gate.enter(self._wake, kind, self.now()):
                 refused.add(kind)
             return kind not in refused
 
-        for lane in () if self._is_closed else self._lanes:
-            while (chosen := lane.next(may_go)) is not None:
+        passed = 0
+        while passed < len(self._lanes) and not self._is_closed:
+            lane = self._lanes[0]
+            self._lanes.rotate(-1)  # one task from each lane in turn
+            chosen = lane.next(may_go)
+            passed = passed + 1 if chosen is None else 0
+            if chosen is not None:
                 self._hand_out(*chosen, lane)
         again = self._gate.wait(self._wake, refused)
         if again < float("inf") and again != self._wakes_at:
             self._wakes_at = again
             self.at(again, lambda: None)
 
-    def _hand_out(self, order: Order, task: Task, lane: Lane) -> None:
-        task.on_start()
+    def _hand_out(self, kind: Kind, task: Task, lane: Lane) -> None:
+        try:
+            task.on_start()
+        except Exception:
+            self._gate.leave(self._wake, kind, None, now=self.now(), jitter=0.0)
+            raise
         lane.under_way += 1
         self._under_way += 1
         if self._executor is None:
             self._executor = self._make_executor()
 
         def end(report: Report) -> None:
-            self._gate.leave(self._wake, order.kind, report, now=self.now(), jitter=self.jitter())
+            self._gate.leave(self._wake, kind, report, now=self.now(), jitter=self.jitter())
             self._inbox.put(lambda: self._finish(task, lane, report))
 
         def work() -> None:
@@ -279,12 +309,7 @@ class Loop:
         try:
             self._executor.submit(work)
         except RuntimeError as error:  # not one thread to be had
-            failed, now = IonQError(f"no thread could be started: {error}"), self.now()
-            end(
-                Report(
-                    error=failed, is_passing=True, is_congestion=True, sent_at=now, verdict=Verdict.NOT_SENT
-                )
-            )
+            end(_not_started(error, self.now()))
 
     def _finish(self, task: Task, lane: Lane, report: Report) -> None:
         self.quickest = min(self.quickest, self.now() - report.sent_at)

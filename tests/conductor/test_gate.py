@@ -146,6 +146,80 @@ def test_reads_that_fail_now_and_then_slow_a_run_and_lose_nothing(
     assert sum(fault == 503 for *_, fault in run.ionq.log) <= failed * len(run.ionq.log)
 
 
+def test_a_cancellation_does_not_wait_for_a_long_retry_after(simulation):
+    run = simulation(execution=300.0)
+    batch = run.send(5)
+    run.finish(batch, until=100.0)
+    run.ionq.get_faults = [(429, 500)]
+    run.loop.at(200.0, lambda: run.conductor.cancel(batch, include_running=True))
+    run.finish(batch)
+    (asked_at,) = [at for at, method, *_ in run.ionq.log if method == "PUT"]
+    assert 200.0 <= asked_at <= 210.0
+    assert run.time.now < 250.0
+    assert sum(at > 200.0 for at, *_ in run.ionq.log) <= 5
+
+
+# ── turns ──
+
+
+def fetched_at(run) -> list[float]:
+    """Return when each result came."""
+    return [at for at, method, path, fault in run.ionq.log if "/results/" in path and fault is None]
+
+
+def posts_at(run) -> list[float]:
+    return [at for at, method, *_ in run.ionq.log if method == "POST"]
+
+
+def test_results_of_a_long_run_come_home_while_it_is_still_being_sent(simulation):
+    run = simulation()
+    run.run(1000)
+    last_post = posts_at(run)[-1]
+    assert sum(at < last_post for at in fetched_at(run)) >= 200
+    assert fetched_at(run)[0] < 4.0
+
+
+def test_a_limited_long_run_has_results_early_too(simulation):
+    run = simulation(rate=10.0, burst=20)
+    run.run(400, max_workers=64)
+    assert fetched_at(run)[0] < 15.0
+    assert sum(at < posts_at(run)[-1] for at in fetched_at(run)) >= 80
+
+
+def test_submissions_of_a_short_run_go_first(simulation):
+    run = simulation(execution=0.05)
+    run.run(60)
+    waves = 60 // 10
+    assert posts_at(run)[-1] <= waves * ROUND_TRIP
+
+
+def test_reads_do_not_cost_a_long_run_time(simulation):
+    run = simulation()
+    run.run(1000)
+    assert run.time.now <= 1.1 * 2 * 100 * ROUND_TRIP
+
+
+def test_a_short_batch_is_not_kept_waiting_by_a_long_one(simulation):
+    run = simulation(rate=20.0, burst=20)
+    long = run.send(1000, max_workers=64)
+    run.finish(long, until=5.0)
+    began = run.time.now
+    short = run.send(20, max_workers=64)
+    run.finish(short)
+    assert run.time.now - began <= 6.0  # of 20 a second, half are its own
+    assert not long.is_over
+
+
+def test_batches_have_equal_shares_of_a_narrow_gate(simulation):
+    run = simulation()
+    run.loop._gate._gate = run.loop._gate._gate.__class__(ceiling=4, width=4.0)
+    batches = [run.send(100) for _ in range(4)]
+    for batch in batches:
+        run.finish(batch)
+    ends = [max(s.ended_at for s in batch.submissions) for batch in batches]
+    assert max(ends) - min(ends) <= 0.1 * max(ends)
+
+
 # ── several loops of one account ──
 
 URL, KEY = "https://api.ionq.co/v0.4", "canary-0123456789abcdef"
@@ -278,6 +352,20 @@ def test_a_loop_that_ends_or_changes_its_mind_lets_the_next_in():
     gate.wait(first, [])
     assert woken == [1, 2]
     assert gate.enter(second, Kind.READ, 1.0)
+
+
+def test_a_task_that_cannot_start_leaves_no_place_taken():
+    gate = SharedGate(ceiling=1)
+    loop, lane = Loop(gate=gate), Lane(1)
+
+    def refuse() -> None:
+        raise OSError("no space left on device")
+
+    lane.put(Order.SUBMIT, Task(Report, then=lambda _: None, on_start=refuse))
+    loop.open_lane(lane)
+    with pytest.raises(OSError, match="no space"):
+        loop.turn()
+    assert gate.enter(lambda: None, Kind.SUBMISSION, 0.0)
 
 
 def test_who_finds_room_between_asking_and_waiting_is_told_to_ask_again():

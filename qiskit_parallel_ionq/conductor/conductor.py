@@ -129,6 +129,8 @@ class Conductor:
         self._note(batch, number, event)
         if before.phase is Phase.UNKNOWN:
             self._ledgers[batch].doubts.pop(number, None)
+        if isinstance(event, Accepted):
+            self._note_project(batch, self._ledgers[batch])
         if isinstance(event, Absent):
             self._ledgers[batch].resent.add(number)
         self._ledgers[batch].active += _is_active(after) - _is_active(before)
@@ -201,11 +203,10 @@ class Conductor:
             ledger.lane.may_submit = partial(self._submitting.may_submit, batch, ledger)
             self._ledgers[batch] = ledger
             self.loop.open_lane(ledger.lane)
-            self._note_project(batch, ledger)
         return ledger
 
     def _note_project(self, batch: Batch, ledger: Ledger) -> None:
-        """Record whose jobs these are: asked once, beside the first run, and no run waits for it."""
+        """Record whose jobs these are: asked once, after the first acceptance, and no run waits for it."""
         if not batch.record.is_kept or batch.project is not None:
             return
 

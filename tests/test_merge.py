@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from qiskit.providers import JobStatus
 
 from qiskit_parallel_ionq.batch import Batch
+from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.decode import Outcome
 from qiskit_parallel_ionq.errors import CircuitFailedError, TransportError
 from qiskit_parallel_ionq.lifecycle import (
@@ -91,7 +92,7 @@ EVENTS = [
 @given(st.data())
 def test_the_status_of_the_whole_never_goes_back_and_is_never_final_early(data):
     parts = data.draw(st.integers(1, 3))
-    batch = Batch("run", parts, target="simulator", workers=1, window=None, seed=1, on_unknown="reconcile")
+    batch = Batch(Run("run", parts, "simulator", seed=1))
     batch.submissions = [Submission()] * parts
     batch.parcel_of = {index: index for index in range(parts)}
     status = composite_status(batch.phases())

@@ -8,7 +8,7 @@ native gates are in turns (1 = 2π), rotations of QIS gates in radians. Bit k of
 from .body import job_body
 from .circuit import encode_circuit
 from .encoded import EncodedCircuit, Kind, Readout
-from .header import HeaderEntry, ionq_header, read_ionq_header
+from .header import HeaderEntry, header_entry, ionq_header, read_header_entry, read_ionq_header
 
 __all__ = [
     "EncodedCircuit",
@@ -16,7 +16,9 @@ __all__ = [
     "Kind",
     "Readout",
     "encode_circuit",
+    "header_entry",
     "ionq_header",
     "job_body",
+    "read_header_entry",
     "read_ionq_header",
 ]

@@ -24,7 +24,7 @@ class RemoteIonQ:
     """Starts `faulty_ionq` and reads its log. A context manager.
 
     Args:
-        folder: where the log is written.
+        folder: where the log is written; clients may keep their things there, too.
         script: when the service misbehaves.
         habits: how it behaves otherwise.
     """
@@ -32,6 +32,7 @@ class RemoteIonQ:
     key = KEY
 
     def __init__(self, folder: Path, script: Script | None = None, habits: Habits | None = None) -> None:
+        self.folder = folder
         self._log = folder / "server.log"
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.harness.faulty_ionq", "--log", str(self._log),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .chronicle import Chronicle, Place, Run, StoredResult
+from .cost import Budget
 from .decode import Outcome, RawResult, decode
 from .errors import CircuitCancelledError, JournalError, ResultIntegrityError
 from .journal import NoRecord, Record
@@ -81,6 +82,8 @@ class Batch:
         self.finished: list[int] = []
         self.twins: dict[int, tuple[str, ...]] = {}
         """Jobs that were stored beside the one that counts, by submission."""
+        self.budget: Budget | None = None
+        """What the run may cost, if the user has said so."""
         self.is_detached = False
         """Whether the user wants nothing more to be sent; anybody may set it, and it is heard at once."""
         self.project: str | None = None

@@ -47,6 +47,8 @@ ACCEPTED = [
     ("on_unknown", "never", "never"),
     ("keep_circuits", False, False),
     ("on_interrupt", "cancel", "cancel"),
+    ("max_cost", 12, 12.0),
+    ("max_jobs", 5, 5),
     ("progress", True, True),
 ]  # fmt: skip
 
@@ -69,6 +71,8 @@ REFUSED = [
     ("extra_metadata", {"qiskit_header": "x"}),
     ("name", 3), ("session_id", b"s"),
     ("dry_run", 0), ("use_parallel", "no"), ("progress", 2), ("keep_circuits", 1), ("on_interrupt", "stop"),
+    ("max_cost", -1), ("max_cost", float("nan")), ("max_cost", float("inf")), ("max_cost", "5"), ("max_cost", True),
+    ("max_jobs", 0), ("max_jobs", 2.5),
     ("max_workers", 0), ("max_workers", 65), ("max_workers", 2.0),
     ("circuits_per_job", 0), ("circuits_per_job", 5_001), ("circuits_per_job", "auto"),
     ("optimization_level", 4), ("optimization_level", -1), ("optimization_level", "1"),

@@ -13,7 +13,7 @@ from typing import Any
 from ..batch import Batch
 from ..chronicle import error_facts, event_record
 from ..decode import Outcome, RawResult
-from ..errors import IonQError, JobError, NotSentError
+from ..errors import BudgetError, IonQError, JobError, NotSentError
 from ..lifecycle import (
     Absent,
     Accepted,
@@ -28,6 +28,7 @@ from ..lifecycle import (
     step,
 )
 from ..parcel import Parcel
+from ..wire import OUT_OF_MONEY
 from ..worker import Report, Worker
 from .cancelling import Cancelling
 from .fetching import Fetching
@@ -136,10 +137,29 @@ class Conductor:
         self._ledgers[batch].active += _is_active(after) - _is_active(before)
         for command in commands:
             self._see_to(batch, number, command)
+        if after.phase is Phase.DONE and batch.budget is not None:
+            self._ask_for_the_bill(batch, number)
+        if getattr(after.error, "code", None) in OUT_OF_MONEY:
+            self._submitting.stop(batch, _out_of_money(after.error))
         if after.phase in (Phase.FAILED, Phase.CANCELLED):
             for index in batch.parcels[number].circuits:
                 self._end_circuit(batch, index, error=after.error)
         batch.notify()
+
+    def _ask_for_the_bill(self, batch: Batch, number: int) -> None:
+        """Compare what a job was charged with what was expected of it."""
+        job_id = batch.submissions[number].job_id or ""
+
+        def billed(report: Report) -> None:
+            if batch.budget is None or report.value is None:
+                return
+            batch.budget.charged(number, report.value)
+            reason = batch.budget.exceeded()
+            if reason is not None and not batch.is_over:
+                self._submitting.stop(batch, BudgetError(reason))
+
+        task = Task(perform=lambda: self.worker.cost(job_id), then=billed)
+        self._ledgers[batch].lane.put(Order.LOOK, task)
 
     def _drop_request(self, batch: Batch, number: int, submission: Submission) -> None:
         """Forget a request that is not needed again, or is on disk."""
@@ -381,6 +401,13 @@ class Conductor:
         )
         for batch, ledger in self._ledgers.items():
             _close_record(batch, ledger)
+
+
+def _out_of_money(error: Exception | None) -> IonQError:
+    return JobError(
+        f"the account can pay for nothing more ({error}), so nothing more is sent; what was accepted goes on. "
+        "Mend the contract, then provider.resume(job_id, submit=True) sends the rest"
+    )
 
 
 def _close_record(batch: Batch, ledger: Ledger) -> None:

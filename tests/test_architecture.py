@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version errors wire gates options policy",
-    "thinking": "target compiler encode decode lifecycle sources parcel merge reconcile",
+    "thinking": "target compiler encode drafts decode lifecycle sources parcel merge reconcile",
     "doing": "credentials transport api batch worker conductor",
     "face": "display job backend provider",
     "door": "cli",

@@ -385,7 +385,7 @@ class Step(NamedTuple):
     act: Reader
     wires: tuple[int, ...]
     values: Sequence[Any]
-    """The gate's parameters: numbers, but for those whose values are given later."""
+    """The gate's parameters: a list of numbers, or a tuple with formulas in it whose values come later."""
 
 
 class Script:

@@ -6,12 +6,21 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from . import wire
 from .errors import ApiError, TransportError, api_error
-from .transport import SUBMIT_TIMEOUT, Reply, Transport
+from .transport import (
+    LARGEST_RESULT,
+    LARGEST_SUBMISSION_ANSWER,
+    SUBMIT_TIMEOUT,
+    Reply,
+    Transport,
+)
 from .wire import CatalogEntry, JobRecord
+
+_ADVICE = "Does the URL lead to IonQ's API v0.4, and to no page of a gateway?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +29,8 @@ class Page:
 
     records: tuple[JobRecord, ...]
     next: str | None
+    date: datetime | None = None
+    """When it was answered, by the service's clock."""
 
 
 class Api:
@@ -36,7 +47,7 @@ class Api:
         body = self._get("/backends", with_key=False)
         rows = body.get("backends", []) if isinstance(body, dict) else body
         if not isinstance(rows, list):
-            raise TransportError("GET /backends: the answer is no list of targets", sent=True)
+            raise TransportError(f"GET /backends: the answer is no list of targets. {_ADVICE}", sent=True)
         entries = []
         for row in rows:
             try:
@@ -45,9 +56,17 @@ class Api:
                 continue  # an entry that cannot be read is one that cannot be used
         return tuple(entries)
 
+    def project(self) -> str | None:
+        """Return the project that the key belongs to, where the service says so."""
+        body = self._get("/whoami")
+        project = body.get("project_id") if isinstance(body, dict) else None
+        return project if isinstance(project, str) else None
+
     def create_job(self, body: bytes) -> Reply:
         """Submit a job and return the answer unjudged: what it proves is decided in ``policy``."""
-        return self._transport.exchange("POST", "/jobs", body=body, read_timeout=SUBMIT_TIMEOUT)
+        return self._transport.exchange(
+            "POST", "/jobs", body=body, read_timeout=SUBMIT_TIMEOUT, largest=LARGEST_SUBMISSION_ANSWER
+        )
 
     def job(self, job_id: str) -> JobRecord:
         """Return one job, with its children's ids."""
@@ -66,10 +85,11 @@ class Api:
         params += [("parent_job_id", parent)] if parent else []
         params += [("limit", str(limit))] if limit else []
         params += [("next", cursor)] if cursor else []
-        body = self._get("/jobs", params)
+        reply = self._answer("/jobs", params)
+        body = self._parsed("/jobs", reply)
         rows = body.get("jobs") if isinstance(body, dict) else None
         if not isinstance(rows, list):
-            raise TransportError("GET /jobs: the answer is no job listing", sent=True)
+            raise TransportError(f"GET /jobs: the answer is no job listing. {_ADVICE}", sent=True)
         records = []
         for row in rows:
             try:
@@ -77,11 +97,13 @@ class Api:
             except (ValueError, AttributeError):
                 continue  # not one of ours: ours have ids and statuses
         cursor = body.get("next")
-        return Page(tuple(records), cursor if isinstance(cursor, str) and cursor else None)
+        date = wire.http_date(reply.headers.get("Date"))
+        return Page(tuple(records), cursor if isinstance(cursor, str) and cursor else None, date)
 
     def result(self, path: str) -> Any:
         """Return the parsed body behind a path built by ``sources``."""
-        return self._get(path)
+        reply = self._transport.exchange("GET", path, largest=LARGEST_RESULT)
+        return self._parsed(path, reply, unique_keys=False)
 
     def cancel_jobs(self, ids: Sequence[str]) -> None:
         """Ask for several jobs to be cancelled, in one request."""
@@ -96,12 +118,19 @@ class Api:
         self._checked("PUT", path, self._transport.exchange("PUT", path))
 
     def _get(self, path: str, params: Sequence[tuple[str, str]] = (), *, with_key: bool = True) -> Any:
-        reply = self._transport.exchange("GET", path, params=params, with_key=with_key)
+        return self._parsed(path, self._answer(path, params, with_key=with_key))
+
+    def _answer(self, path: str, params: Sequence[tuple[str, str]], *, with_key: bool = True) -> Reply:
+        return self._transport.exchange("GET", path, params=params, with_key=with_key)
+
+    def _parsed(self, path: str, reply: Reply, *, unique_keys: bool = True) -> Any:
         self._checked("GET", path, reply)
         try:
-            return reply.json()
+            return reply.json(unique_keys=unique_keys)
         except ValueError as error:
-            raise TransportError(f"GET {path}: the answer is not JSON ({error})", sent=True) from None
+            raise TransportError(
+                f"GET {path}: the answer is not JSON ({error}). {_ADVICE}", sent=True
+            ) from None
 
     @staticmethod
     def _checked(method: str, path: str, reply: Reply) -> None:
@@ -136,4 +165,4 @@ def _record(body: Any, path: str) -> JobRecord:
     try:
         return JobRecord.from_json(body)
     except (ValueError, AttributeError):
-        raise TransportError(f"GET {path}: the answer is no job", sent=True) from None
+        raise TransportError(f"GET {path}: the answer is no job. {_ADVICE}", sent=True) from None

@@ -3,9 +3,11 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import secrets
 import string
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from functools import cached_property
@@ -20,14 +22,17 @@ from qiskit.transpiler import PassManager, Target
 from . import compiler, wire
 from ._version import __version__
 from .batch import Batch
+from .chronicle import Run, parcel_record
 from .compiler import is_dynamic
 from .conductor import Conductor
 from .drafts import Draft, draft, drafts
 from .encode import Kind
-from .errors import CircuitCancelledError, CircuitError, CompileError, IonQError
+from .errors import CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
+from .journal import Record
 from .options import RunOptions
-from .parcel import Packer
+from .parcel import Packer, Parcel
+from .rerun import next_generation
 from .target import Gateset, build_target, family_of
 from .wire import CatalogEntry
 
@@ -50,6 +55,13 @@ class Account(Protocol):
 
     def conductor(self) -> Conductor:
         """Return the one conductor of the account."""
+
+    @property
+    def url(self) -> str:
+        """Base URL of the service."""
+
+    def begin_record(self, run: Run) -> Record:
+        """Return where a run is recorded from its beginning."""
 
     def next_seed(self) -> int:
         """Return the seed of a run that was given none."""
@@ -88,10 +100,14 @@ class ParallelIonQBackend(BackendV2):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> ParallelIonQBackend:
         # Options are the copy's own; connections and keys are the provider's, and shared.
-        copy = type(self)(self._account, name=self.name, target=self.ionq_target, gateset=self.gateset)
-        copy.set_options(**dict(self.options.items()))
+        rebuild, parts = self.__reduce__()
+        copy: ParallelIonQBackend = rebuild(*parts)
         memo[id(self)] = copy
         return copy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        options = dict(self.options.items())
+        return _rebuilt, (type(self), self._account, self.name, self.ionq_target, self.gateset, options)
 
     @property
     def simulator(self) -> bool:
@@ -167,7 +183,9 @@ class ParallelIonQBackend(BackendV2):
         chosen.each_shots(len(circuits))
         if circuits:
             self._account.require_available(self.ionq_target)
-        return self.send([self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)], chosen)
+        return self.send(
+            [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)], chosen
+        )
 
     def run_options(self, **options: Any) -> RunOptions:
         """Return what a run with these options would be told: they go before the backend's own.
@@ -179,9 +197,7 @@ class ParallelIonQBackend(BackendV2):
         chosen.check_target(self.ionq_target)
         return chosen
 
-    def drafts(
-        self, circuit: QuantumCircuit, values: npt.ArrayLike, options: RunOptions
-    ) -> list[Draft]:
+    def drafts(self, circuit: QuantumCircuit, values: npt.ArrayLike, options: RunOptions) -> list[Draft]:
         """Check a circuit once, and return what to `send` for each set of values of its parameters.
 
         It is compiled once, as far as that does not depend on the values; later calls with a circuit of the
@@ -217,24 +233,33 @@ class ParallelIonQBackend(BackendV2):
         """
         shots = options.each_shots(len(drafts))
         conductor = self._account.conductor()
-        batch = Batch(
+        run = Run(
             "".join(secrets.choice(_BASE62) for _ in range(22)),
             len(drafts),
-            target=self.ionq_target,
+            self.ionq_target,
+            seed=self._seed(options),
+            shots=shots,
             workers=options.max_workers if options.use_parallel else 1,
             window=None if options.use_parallel else 1,
-            seed=self._seed(options),
             on_unknown=options.on_unknown,
+            backend=self.name,
+            gateset=self.gateset,
+            url=self._account.url,
+            created_at=round(time.time(), 3),
+            user_agent=self._account.user_agent,
         )
-        headers: list[dict[str, Any]] = []
-        job = ParallelIonQJob(self, batch, conductor, headers=headers, shots=shots, progress=options.progress)
+        batch = Batch(run)
+        job = ParallelIonQJob(
+            self, batch, conductor, progress=options.progress, cancels=options.on_interrupt == "cancel"
+        )
         if drafts:
+            batch.record = self._account.begin_record(run)
             _announce(len(drafts), options, self.ionq_target)
             conductor.start()
             try:
-                self._send(batch, headers, drafts, shots, options)
+                self._send(batch, drafts, shots, options)
             except BaseException:  # Ctrl-C, for one: what is not sent yet stays here
-                _cut_short(conductor, batch, len(headers))
+                job.leave()
                 raise
         self._account.remember(job)
         return job
@@ -297,26 +322,72 @@ class ParallelIonQBackend(BackendV2):
     def _send(
         self,
         batch: Batch,
-        headers: list[dict[str, Any]],
         drafts: Sequence[Draft],
         shots: Sequence[int],
         options: RunOptions,
     ) -> None:
         """Compile, encode and hand over one by one: the first is on its way before the last is compiled."""
         conductor = self._account.conductor()
-        packer = Packer(batch.run, batch.total, self.ionq_target, options, self._account.user_agent)
+        packer = Packer(
+            batch.run.id, batch.total, self.ionq_target, options, batch.run.user_agent, batch.run.seed
+        )
         for index, draft in enumerate(drafts):
             try:
                 encoded = draft.encode()
             except Exception as error:  # noqa: BLE001 - others are on their way: it is this circuit's failure
-                headers.append({"name": draft.name, "memory_slots": draft.num_clbits})
+                batch.headers[index] = {"name": draft.name, "memory_slots": draft.num_clbits}
                 conductor.fail(batch, index, _as_ours(error, draft.name))
                 continue
-            headers.append(dict(encoded.header))
+            batch.headers[index] = dict(encoded.header)
             for parcel in packer.add(index, encoded, shots[index]):
-                conductor.add(batch, parcel)
+                self._hand_over(batch, parcel, keep=options.keep_circuits)
         for parcel in packer.flush():
-            conductor.add(batch, parcel)
+            self._hand_over(batch, parcel, keep=options.keep_circuits)
+
+    def run_again(self, earlier: Batch, *, spend: bool) -> ParallelIonQJob:
+        """Execute failed circuits of a run again; see ``ParallelIonQJob.retry``."""
+        run, parcels = next_generation(earlier, spend=spend, created_at=time.time())
+        conductor = self._account.conductor()
+        self._account.require_available(self.ionq_target)
+        batch = Batch(run, self._account.begin_record(run))
+        # Known before anything is sent, so that what the earlier execution brought home is not waited for.
+        batch.parcel_of = {
+            index: number for number, parcel in enumerate(parcels) for index in parcel.circuits
+        }
+        batch.carry(earlier)
+        batch.parcel_of = {}
+        job = ParallelIonQJob(self, batch, conductor)
+        logger.info("Executing %d circuits of run %s again", batch.total - len(batch.finished), run.id)
+        conductor.start()
+        for parcel in parcels:
+            self._hand_over(batch, parcel, keep=True)
+        self._account.remember(job)
+        return job
+
+    def _hand_over(self, batch: Batch, parcel: Parcel, *, keep: bool) -> None:
+        """Record a parcel and have it sent."""
+        number = batch.announced
+        batch.announced += 1
+        place = batch.record.put_body(parcel.body) if keep else None
+        if place is not None:
+            batch.places[number] = place
+        metadata = [_json_or_none(batch.headers[index].get("metadata")) for index in parcel.circuits]
+        batch.record.note(parcel_record(number, parcel, place, metadata if any(metadata) else []))
+        self._account.conductor().add(batch, parcel)
+
+
+def _rebuilt(
+    kind: type[ParallelIonQBackend],
+    account: Account,
+    name: str,
+    target: str,
+    gateset: Gateset,
+    options: dict[str, Any],
+) -> ParallelIonQBackend:
+    """Return a backend like another: a copy, or the one that comes out of a pickle."""
+    backend = kind(account, name=name, target=target, gateset=gateset)
+    backend.set_options(**options)
+    return backend
 
 
 def _listed(run_input: Any) -> list[Any]:
@@ -330,13 +401,13 @@ def _listed(run_input: Any) -> list[Any]:
     return list(run_input)
 
 
-def _cut_short(conductor: Conductor, batch: Batch, handed_over: int) -> None:
-    """Cancel a batch whose last circuits never came."""
-    conductor.cancel(batch, include_running=False)
-    for index in range(handed_over, batch.total):
-        conductor.fail(
-            batch, index, CircuitCancelledError("run() was interrupted before this circuit was sent")
-        )
+def _json_or_none(value: Any) -> Any:
+    """Return a value that JSON can say, or None: a user's metadata may be anything."""
+    try:
+        json.dumps(value, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        return None
+    return value
 
 
 def _as_ours(error: Exception, name: str) -> IonQError:

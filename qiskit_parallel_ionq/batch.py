@@ -3,16 +3,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import threading
 import time
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from .decode import Outcome
-from .errors import CircuitCancelledError
+from .chronicle import Chronicle, Place, Run, StoredResult
+from .decode import Outcome, RawResult, decode
+from .errors import CircuitCancelledError, JournalError, ResultIntegrityError
+from .journal import NoRecord, Record
 from .lifecycle import Phase, Submission
 from .parcel import Parcel
 
@@ -54,38 +60,99 @@ class Batch:
     Lists grow and items are replaced whole, so that a reader sees each item as it was or as it is.
     """
 
-    def __init__(
-        self,
-        run: str,
-        total: int,
-        *,
-        target: str,
-        workers: int,
-        window: int | None,
-        seed: int,
-        on_unknown: str,
-    ) -> None:
+    def __init__(self, run: Run, record: Record | None = None) -> None:
         self.run = run
-        self.total = total
-        self.target = target
-        self.workers = workers
-        self.window = window
-        self.seed = seed
-        self.on_unknown = on_unknown
+        self.total = run.total
+        self.target = run.target
+        self.record: Record = record or NoRecord()
         self.parcels: list[Parcel] = []
         self.submissions: list[Submission] = []
+        self.announced = 0
+        """Parcels that were handed over so far, by the one thread that does."""
+        self.places: dict[int, Place] = {}
+        """Where requests are kept on disk, by submission."""
         self.parcel_of: dict[int, int] = {}
+        self.headers: dict[int, Mapping[str, Any]] = {}
+        """Qiskit's experiment header, by circuit."""
+        self.carried: dict[int, str | None] = {}
+        """IonQ jobs of circuits that an earlier execution of the run has brought home."""
         self.outcomes: dict[int, Outcome | None] = {}
         self.errors: dict[int, Exception] = {}
         self.finished: list[int] = []
+        self.twins: dict[int, tuple[str, ...]] = {}
+        """Jobs that were stored beside the one that counts, by submission."""
+        self.is_detached = False
+        """Whether the user wants nothing more to be sent; anybody may set it, and it is heard at once."""
+        self.project: str | None = None
+        """The project that the run's jobs belong to, once the service has said so."""
         self.changed = threading.Condition()
+
+    @classmethod
+    def restored(cls, story: Chronicle, record: Record) -> Batch:
+        """Return a run as its record tells it, with all results that are on disk.
+
+        A result that cannot be read any more is fetched again.
+        """
+        batch = cls(story.run, record)
+        batch.parcels, batch.submissions = list(story.parcels), list(story.submissions)
+        batch.announced = len(batch.parcels)
+        batch.places, batch.project = dict(story.bodies), story.project
+        for number, parcel in enumerate(batch.parcels):
+            batch.parcel_of.update(dict.fromkeys(parcel.circuits, number))
+        batch.headers.update(story.headers)
+        batch.errors.update(story.errors)
+        batch.finished.extend(story.errors)
+        for index, stored in story.results.items():
+            with contextlib.suppress(JournalError, ResultIntegrityError, ValueError):
+                batch.outcomes[index] = None if stored is None else batch._decoded(index, stored)
+                batch.finished.append(index)
+        for number, submission in enumerate(batch.submissions):
+            if submission.phase in (Phase.FAILED, Phase.CANCELLED) and submission.error is not None:
+                for index in batch.parcels[number].circuits:
+                    if batch.errors.setdefault(index, submission.error) is submission.error:
+                        batch.finished.append(index)
+        return batch
+
+    def carry(self, earlier: Batch) -> None:
+        """Take over what an earlier execution of the run came to, but for what is executed again here."""
+        for index in range(self.total):
+            if index in self.parcel_of or not earlier.has_ended(index):
+                continue
+            if index in earlier.errors:
+                self.errors[index] = earlier.errors[index]
+            else:
+                self.outcomes[index] = earlier.outcomes[index]
+            self.carried[index] = earlier.job_id(index)
+            self.finished.append(index)
+        self.headers = {**earlier.headers, **self.headers}
+
+    def _decoded(self, index: int, stored: StoredResult) -> Outcome:
+        parcel = self.parcels[self.parcel_of[index]]
+        kind: Any = stored.kind
+        raw = RawResult(kind, json.loads(self.record.result(stored.place)))
+        return self.decode(index, parcel, raw)
+
+    def decode(self, index: int, parcel: Parcel, raw: RawResult) -> Outcome:
+        """Return a circuit's outcome from what the service gave: the same whenever it is asked.
+
+        Raises:
+            ResultIntegrityError: it cannot be true.
+        """
+        return decode(
+            raw,
+            parcel.readouts[bisect_left(parcel.circuits, index)],
+            shots=parcel.shots,
+            rng=self.rng(index),
+            exact=parcel.is_exact,
+            memory=parcel.memory,
+        )
 
     def rng(self, index: int) -> np.random.Generator:
         """Return the generator that belongs to one circuit, whatever happened to the others.
 
-        It is child ``index`` of ``SeedSequence(seed)``.
+        It is child ``index`` of ``SeedSequence(run.seed)``.
         """
-        return np.random.default_rng(np.random.SeedSequence(self.seed, spawn_key=(index,)))
+        return np.random.default_rng(np.random.SeedSequence(self.run.seed, spawn_key=(index,)))
 
     def phase(self, index: int) -> Phase:
         """Return where a circuit stands."""
@@ -106,10 +173,14 @@ class Batch:
         counts = Counter(_SHOWN_AS[phase] for phase in self.phases())
         return Progress(total=self.total, **counts)
 
+    def has_ended(self, index: int) -> bool:
+        """Say whether a circuit has a result, or a reason for having none."""
+        return index in self.outcomes or index in self.errors
+
     def job_id(self, index: int) -> str | None:
         """Return the IonQ job that carries a circuit, once there is one."""
         number = self.parcel_of.get(index)
-        return None if number is None else self.submissions[number].job_id
+        return self.carried.get(index) if number is None else self.submissions[number].job_id
 
     @property
     def is_over(self) -> bool:

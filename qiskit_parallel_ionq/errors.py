@@ -17,26 +17,37 @@
     │   └── RateLimitError                  429
     ├── TransportError                      the service could not be reached, or did not answer in time
     ├── SubmissionUnknownError              an answer was lost: the job may or may not exist
+    ├── JournalError                        the record of a run cannot be written or read
+    │   └── RunBusyError                    somebody else sends for this run
     ├── ResultIntegrityError                an answer that cannot be true
     └── JobError (qiskit.providers.JobError)
         ├── CircuitFailedError              the service failed this circuit
         ├── CircuitCancelledError           this circuit was cancelled
+        ├── NotSentError                    this circuit was never sent
         ├── ResultTimeoutError (JobTimeoutError, TimeoutError)
-        └── BatchError                      some circuits have no result; carries all that have
+        ├── JobPickleError (TypeError)      a job does not leave its process; its id does
+        └── BatchError (ExceptionGroup)     some circuits have no result; carries all that have
 
 Facts are attributes, so that a program need not parse prose.
 """
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from qiskit.exceptions import QiskitError
 from qiskit.providers import JobError as QiskitJobError
 from qiskit.providers import JobTimeoutError
 from qiskit.transpiler import TranspilerError
+
+if sys.version_info < (3, 11):
+    from exceptiongroup import ExceptionGroup
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 
 class IonQError(QiskitError):
@@ -203,6 +214,14 @@ def _rebuild_unknown_error(message: str, token: str) -> SubmissionUnknownError:
     return SubmissionUnknownError(message, token=token)
 
 
+class JournalError(IonQError):
+    """The record of a run cannot be written or read. What could not be recorded was not sent."""
+
+
+class RunBusyError(JournalError):
+    """Another process, or another job here, is already sending for this run."""
+
+
 class ResultIntegrityError(IonQError):
     """A result that cannot be true: probabilities that do not sum to 1, keys out of range, wrong lengths."""
 
@@ -236,36 +255,96 @@ class CircuitCancelledError(JobError):
     """This circuit was cancelled before it had a result."""
 
 
+class NotSentError(JobError):
+    """This circuit was never sent, and cost nothing."""
+
+
 class ResultTimeoutError(JobError, JobTimeoutError, TimeoutError):
     """Time ran out while waiting. Nothing was cancelled: the job goes on, and can be asked again."""
 
 
-class BatchError(JobError):
+class JobPickleError(JobError, TypeError):
+    """A job cannot be pickled. ``provider.retrieve_job`` finds it in another process."""
+
+
+class BatchError(JobError, ExceptionGroup):
     """Some circuits have no result.
 
+    It is a group too: ``except* CircuitFailedError`` gets the circuits that the service failed, and leaves
+    the rest. ``except* JobError`` gets it whole, being a ``JobError`` itself.
+
     Attributes:
-        failures: circuit index -> the reason, in ascending order.
+        failures: circuit index -> the reason, in ascending order. One reason may be that of many circuits.
+        exceptions: the same reasons, without their indices.
         result: a Qiskit ``Result`` with all N entries; those in ``failures`` have ``success=False``.
         job_id: the composite job.
+        run_id: the same.
+        total: how many circuits the job has.
+
+    >>> error = BatchError({1: CircuitFailedError("too deep"), 4: ValueError()}, total=6, job_id="run")
+    >>> failed, rest = error.split(CircuitFailedError)
+    >>> list(failed.failures), list(rest.failures), failed.exceptions
+    ([1], [4], (CircuitFailedError('too deep'),))
     """
 
+    def __new__(
+        cls,
+        failures: Mapping[int, Exception],
+        *,
+        total: int,
+        job_id: str,
+        result: Any = None,  # noqa: ARG004 - for __init__
+        message: str | None = None,
+    ) -> Self:
+        """Make the group, whose message is the one given, or else counts by reason."""
+        ordered = dict(sorted(failures.items()))
+        shown = message or _batch_message(ordered, total, job_id)
+        group: Self = super().__new__(cls, shown, list(ordered.values()))
+        return group
+
     def __init__(
-        self, failures: Mapping[int, Exception], *, total: int, job_id: str, result: Any = None
+        self,
+        failures: Mapping[int, Exception],
+        *,
+        total: int,
+        job_id: str,
+        result: Any = None,
+        message: str | None = None,  # noqa: ARG002 - for __new__
     ) -> None:
+        # Not super()'s: Qiskit's assigns ``message``, which a group has already and does not let go of.
+        Exception.__init__(self, self.message)
         self.failures = dict(sorted(failures.items()))
         self.total = total
         self.job_id = job_id
         self.result = result
-        super().__init__(_batch_message(self.failures, total, job_id))
+
+    def __repr__(self) -> str:
+        return f"<BatchError: {len(self.failures)} of {self.total} circuits of job {self.job_id}>"
+
+    @property
+    def run_id(self) -> str:
+        """The composite job, as ``job_id``."""
+        return self.job_id
+
+    def derive(self, excs: Sequence[Any], /) -> Any:
+        """Return a group of some of the reasons, with the same message; ``split`` and ``except*`` ask for it.
+
+        Reasons that are not among ours belong to no circuit: with them it is an ordinary group.
+        """
+        wanted = {id(reason) for reason in excs}
+        kept = {index: reason for index, reason in self.failures.items() if id(reason) in wanted}
+        if len({id(reason) for reason in kept.values()}) < len(wanted):
+            return super().derive(excs)
+        return _rebuild_batch_error(kept, self.total, self.job_id, self.result, self.message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_batch_error, (self.failures, self.total, self.job_id, self.result)
+        return _rebuild_batch_error, (self.failures, self.total, self.job_id, self.result, self.message)
 
 
 def _rebuild_batch_error(
-    failures: Mapping[int, Exception], total: int, job_id: str, result: Any
+    failures: Mapping[int, Exception], total: int, job_id: str, result: Any, message: str
 ) -> BatchError:
-    return BatchError(failures, total=total, job_id=job_id, result=result)
+    return BatchError(failures, total=total, job_id=job_id, result=result, message=message)
 
 
 def _batch_message(failures: Mapping[int, Exception], total: int, job_id: str) -> str:

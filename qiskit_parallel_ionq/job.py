@@ -3,8 +3,11 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import TimeoutError as FutureTimeout
+from contextlib import nullcontext
 from typing import Any, NoReturn
 
 from qiskit.providers import BackendV2, JobStatus, JobV1
@@ -15,8 +18,10 @@ from qiskit.result.postprocess import format_counts_memory
 from .batch import Batch, Progress
 from .conductor import Conductor
 from .display import progress_bar
-from .errors import BatchError, JobError, OptionError, ResultTimeoutError
+from .errors import BatchError, JobError, JobPickleError, OptionError, ResultTimeoutError, RunBusyError
+from .lifecycle import Phase
 from .merge import composite_status, experiment, merge
+from .report import Report, report_on
 
 
 class ParallelIonQJob(JobV1):
@@ -40,21 +45,31 @@ class ParallelIonQJob(JobV1):
         batch: Batch,
         conductor: Conductor,
         *,
-        headers: list[dict[str, Any]],
-        shots: tuple[int, ...],
         progress: bool = False,
+        cancels: bool = False,
     ) -> None:
-        super().__init__(backend, batch.run)
+        super().__init__(backend, batch.run.id)
         self._batch = batch
         self._conductor = conductor
-        self._headers = headers
-        self._shots = shots
         self._shows_progress = progress
+        self._cancels_on_interrupt = cancels
         self._result: Result | None = None
 
     def __repr__(self) -> str:
         at = self.progress()
         return f"<ParallelIonQJob {self.job_id()}: {at.finished}/{at.total} finished, {at.failed} failed>"
+
+    def __copy__(self) -> ParallelIonQJob:
+        return self  # there is one such job, whoever holds it
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> ParallelIonQJob:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise JobPickleError(
+            f"job {self.job_id()} lives in this process and cannot be pickled: pass its id on, and have "
+            f"provider.retrieve_job({self.job_id()!r}) find it there"
+        )
 
     def __len__(self) -> int:
         return self._batch.total
@@ -66,6 +81,11 @@ class ParallelIonQJob(JobV1):
             JobError: always.
         """
         raise JobError("this job was submitted by backend.run; run the circuits again for a new one")
+
+    @property
+    def batch(self) -> Batch:
+        """The run in flight; read it, the conductor writes it."""
+        return self._batch
 
     def status(self) -> JobStatus:
         """Return the status of the whole: final only once every circuit's is."""
@@ -93,10 +113,9 @@ class ParallelIonQJob(JobV1):
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until every circuit's state is final; return False when ``timeout`` seconds pass first."""
-        if self._shows_progress:
-            with progress_bar(self._batch):
-                return self._batch.wait_for(lambda: self._batch.is_over, timeout)
-        return self._batch.wait_for(lambda: self._batch.is_over, timeout)
+        bar = progress_bar(self._batch) if self._shows_progress else nullcontext()
+        with bar:
+            return self._wait_for(lambda: self._batch.is_over, timeout)
 
     def wait_for_final_state(
         self, timeout: float | None = None, wait: float = 5, callback: Any = None
@@ -111,7 +130,7 @@ class ParallelIonQJob(JobV1):
             left = wait if deadline is None else min(wait, deadline - time.monotonic())
             if deadline is not None and time.monotonic() >= deadline:
                 raise self._too_late(timeout)
-            if not self._batch.wait_for(lambda: self._batch.is_over, left) and callback:
+            if not self._wait_for(lambda: self._batch.is_over, left) and callback:
                 callback(self.job_id(), self.status(), self)
 
     def result(self, timeout: float | None = None, *, partial: bool = False) -> Result:
@@ -151,7 +170,7 @@ class ParallelIonQJob(JobV1):
         batch = self._batch
         for position in range(batch.total):
             left = None if deadline is None else deadline - time.monotonic()
-            if not batch.wait_for(lambda: len(batch.finished) > position, left):  # noqa: B023 - called at once
+            if not self._wait_for(lambda: len(batch.finished) > position, left):  # noqa: B023 - called at once
                 raise self._too_late(timeout)
             index = batch.finished[position]
             yield index, self._experiment(index)
@@ -175,6 +194,54 @@ class ParallelIonQJob(JobV1):
             include_running = self.backend().simulator
         self._conductor.cancel(self._batch, include_running=include_running)
         return True
+
+    def report(self) -> Report:
+        """Return where each circuit's result comes from: token, job, times, setbacks; finished or not."""
+        loop = self._conductor.loop
+        shift = loop.wall() - loop.now()
+        return report_on(self._batch, lambda at: at + shift)
+
+    def retry(self, *, spend: bool = False) -> ParallelIonQJob:
+        """Execute exactly the circuits that failed by no fault of theirs again, as a new job of N circuits.
+
+        The new job's id is this one's with a number after it; results that are here are in its, too. What the
+        service refused or could not compile, what was cancelled, and what may still be in the service is left
+        as it is.
+
+        Args:
+            spend: whether it may cost money; on a machine it must be said.
+
+        Raises:
+            JobError: this job is not over, or no circuit is worth another try.
+            OptionError: the target is a machine, and ``spend`` is not given.
+            JournalError: what was sent is not known any more.
+        """
+        backend: Any = self.backend()
+        job: ParallelIonQJob = backend.run_again(self._batch, spend=spend)
+        return job
+
+    def leave(self) -> None:
+        """Send nothing more and leave what was sent to itself, as the first Ctrl-C does.
+
+        Says on stderr how to go on. Circuits that were not sent end here with `NotSentError`;
+        ``provider.resume(job_id, submit=True)`` sends them, in this process or any other.
+        """
+        self._conductor.detach(self._batch)
+        print(f"\n{self._where_it_stands()}", file=sys.stderr, flush=True)
+
+    def hand_over(self, timeout: float = 150.0) -> None:
+        """Let somebody else go on with this run; used by ``provider.resume``.
+
+        Waits for the answers of submissions under way. Circuits without a result end here with an error.
+
+        Raises:
+            RunBusyError: an answer did not come within ``timeout`` seconds.
+        """
+        try:
+            self._conductor.release(self._batch).result(timeout)
+        except FutureTimeout:
+            reason = f"a submission of run {self.job_id()} is still under way; try again in a minute"
+            raise RunBusyError(reason) from None
 
     def get_counts(self, circuit: int | None = None) -> Any:
         """Return the counts of one circuit by its index, or of all; as ``result().get_counts()``."""
@@ -201,6 +268,29 @@ class ParallelIonQJob(JobV1):
         spelled = [_spelled_out(entry) for entry in entries]
         return spelled[0] if len(spelled) == 1 else spelled
 
+    def _wait_for(self, done: Callable[[], bool], timeout: float | None) -> bool:
+        """Block until something holds; the first Ctrl-C stops the sending and is passed on."""
+        self._conductor.loop.require_ours()
+        try:
+            return self._batch.wait_for(done, timeout)
+        except KeyboardInterrupt:
+            if self._cancels_on_interrupt:
+                self.cancel()
+            self.leave()
+            raise
+
+    def _where_it_stands(self) -> str:
+        sent = [submission.phase for submission in list(self._batch.submissions)]
+        doubts = sum(phase in (Phase.SENDING, Phase.UNKNOWN) for phase in sent)
+        waiting = self.progress().waiting - doubts
+        accepted = len(self) - waiting - doubts
+        name = self.job_id()
+        return (
+            f"run {name}: {accepted} accepted, {doubts} in doubt, {waiting} not sent. Nothing was cancelled. "
+            f"Collect with provider.resume({name!r}), send the rest with provider.resume({name!r}, "
+            "submit=True), or cancel with job.cancel()"
+        )
+
     def _merged(self) -> Result:
         backend = self.backend()
         return merge(
@@ -216,11 +306,11 @@ class ParallelIonQJob(JobV1):
         if error is None and index not in batch.outcomes:
             error = ResultTimeoutError(f"circuit {index} is still {batch.phase(index).value}")
         return experiment(
-            self._headers[index],
-            shots=self._shots[index],
+            batch.headers.get(index, {"name": f"circuit {index}", "memory_slots": 0}),
+            shots=batch.run.shots[index],
             outcome=batch.outcomes.get(index),
             error=error,
-            seed=batch.seed,
+            seed=batch.run.seed,
             job_id=batch.job_id(index),
         )
 

@@ -9,7 +9,7 @@ that the table does not list raises and changes nothing.
     WAITING ─Sent─▶ SENDING ─Accepted─▶ QUEUED ⇄ RUNNING ─Seen(completed)─▶ FETCHING ─Fetched─▶ DONE
        ▲               ├─HeldBack──▶ WAITING                 BetPlaced ────▶ FETCHING ─BetLost─▶ QUEUED
        │               ├─Refused───▶ FAILED
-       │               └─Lost──────▶ UNKNOWN ─Found─▶ QUEUED
+       │               └─Lost──────▶ UNKNOWN ─Found─▶ QUEUED ─Disowned─▶ UNKNOWN
        └──────────────────Absent────────┘   └─Unresolved─▶ FAILED
 """
 
@@ -66,12 +66,22 @@ QISKIT_STATUS = {
 
 
 @dataclass(frozen=True, slots=True)
+class Setback:
+    """Something that went wrong on the way, and was seen to."""
+
+    what: str
+    at: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Submission:
     """One IonQ job on its way. Times are seconds on the conductor's monotonic clock."""
 
     phase: Phase = Phase.WAITING
     posts: int = 0
     """Requests that may have reached the service."""
+    first_sent_at: float | None = None
     sent_at: float | None = None
     accepted_at: float | None = None
     seen_at: float | None = None
@@ -82,11 +92,17 @@ class Submission:
     """Where it stood when its result was asked for without the job having been seen complete."""
     cancel_asked: bool = False
     error: Exception | None = None
+    setbacks: tuple[Setback, ...] = ()
 
     @property
     def is_bet(self) -> bool:
         """Whether the result is being asked for unseen."""
         return self.bet_from is not None
+
+    @property
+    def awaits_look(self) -> bool:
+        """Whether the job's own word is wanted: how it stands, or that it is ours."""
+        return self.phase.is_in_service or (self.is_bet and self.record is None)
 
     @property
     def shown_phase(self) -> Phase:
@@ -113,6 +129,9 @@ class Accepted:
 class HeldBack:
     """The service does not have it, and may be asked again later."""
 
+    at: float = 0.0
+    why: str = ""
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:
@@ -124,6 +143,9 @@ class Refused:
 @dataclass(frozen=True, slots=True)
 class Lost:
     """The answer was lost; the service may have it."""
+
+    at: float = 0.0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +159,9 @@ class Found:
 @dataclass(frozen=True, slots=True)
 class Absent:
     """The service was proven not to have it."""
+
+    at: float = 0.0
+    why: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +213,14 @@ class Vanished:
 
 
 @dataclass(frozen=True, slots=True)
+class Disowned:
+    """The job under the id that we were given is another's, or was never there."""
+
+    at: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class CancelAsked:
     """The user wants no result."""
 
@@ -201,7 +234,7 @@ class Stopped:
 
 Event = (
     Sent | Accepted | HeldBack | Refused | Lost | Found | Absent | Unresolved | Seen | BetPlaced | BetLost
-    | Fetched | FetchFailed | Vanished | CancelAsked | Stopped
+    | Fetched | FetchFailed | Vanished | Disowned | CancelAsked | Stopped
 )  # fmt: skip
 
 
@@ -250,7 +283,8 @@ def failure_of(record: JobRecord) -> CircuitFailedError:
 
 
 def _sent(s: Submission, e: Sent) -> tuple[Submission, tuple[Command, ...]]:
-    return replace(s, phase=Phase.SENDING, sent_at=e.at), ()
+    first = e.at if s.first_sent_at is None else s.first_sent_at
+    return replace(s, phase=Phase.SENDING, first_sent_at=first, sent_at=e.at), ()
 
 
 def _accepted(s: Submission, e: Accepted) -> tuple[Submission, tuple[Command, ...]]:
@@ -258,29 +292,35 @@ def _accepted(s: Submission, e: Accepted) -> tuple[Submission, tuple[Command, ..
     return queued, (Command.LOOK_AND_CANCEL if s.cancel_asked else Command.WATCH,)
 
 
-def _held_back(s: Submission, _: HeldBack) -> tuple[Submission, tuple[Command, ...]]:
+def _set_back(s: Submission, what: str, e: HeldBack | Lost | Absent | Disowned) -> Submission:
+    return replace(s, setbacks=(*s.setbacks, Setback(what, e.at, e.why)))
+
+
+def _held_back(s: Submission, e: HeldBack) -> tuple[Submission, tuple[Command, ...]]:
     if s.cancel_asked:
         return _cancelled(s)
-    return replace(s, phase=Phase.WAITING), (Command.SUBMIT,)
+    return replace(_set_back(s, "held back", e), phase=Phase.WAITING), (Command.SUBMIT,)
 
 
 def _failed(s: Submission, e: Refused | Unresolved | Stopped) -> tuple[Submission, tuple[Command, ...]]:
     return replace(s, phase=Phase.FAILED, error=e.error), ()
 
 
-def _lost(s: Submission, _: Lost) -> tuple[Submission, tuple[Command, ...]]:
-    return replace(s, phase=Phase.UNKNOWN, posts=s.posts + 1), (Command.RECONCILE,)
+def _lost(s: Submission, e: Lost) -> tuple[Submission, tuple[Command, ...]]:
+    lost = _set_back(s, "answer lost", e)
+    return replace(lost, phase=Phase.UNKNOWN, posts=s.posts + 1), (Command.RECONCILE,)
 
 
 def _found(s: Submission, e: Found) -> tuple[Submission, tuple[Command, ...]]:
     queued = replace(s, phase=Phase.QUEUED, job_id=e.record.id, accepted_at=e.at)
+    queued = replace(queued, setbacks=(*s.setbacks, Setback("found by its token", e.at, e.record.id)))
     return _seen(queued, Seen(e.record, e.at))
 
 
-def _absent(s: Submission, _: Absent) -> tuple[Submission, tuple[Command, ...]]:
+def _absent(s: Submission, e: Absent) -> tuple[Submission, tuple[Command, ...]]:
     if s.cancel_asked:
         return _cancelled(s)
-    return replace(s, phase=Phase.WAITING), (Command.SUBMIT,)
+    return replace(_set_back(s, "proven absent", e), phase=Phase.WAITING), (Command.SUBMIT,)
 
 
 def _seen(s: Submission, e: Seen) -> tuple[Submission, tuple[Command, ...]]:
@@ -307,6 +347,16 @@ def _bet_placed(s: Submission, _: BetPlaced) -> tuple[Submission, tuple[Command,
 def _bet_lost(s: Submission, _: BetLost) -> tuple[Submission, tuple[Command, ...]]:
     back = replace(s, phase=s.shown_phase, bet_from=None)
     return back, (Command.LOOK_AND_CANCEL if s.cancel_asked else Command.WATCH,)
+
+
+def _seen_while_fetching(s: Submission, e: Seen) -> tuple[Submission, tuple[Command, ...]]:
+    return (replace(s, record=e.record) if s.record is None else s), ()
+
+
+def _disowned(s: Submission, e: Disowned) -> tuple[Submission, tuple[Command, ...]]:
+    lost = _set_back(s, "given a wrong id", e)
+    lost = replace(lost, phase=Phase.UNKNOWN, job_id=None, record=None, bet_from=None, seen_at=None)
+    return lost, (Command.RECONCILE,)
 
 
 def _fetched(s: Submission, e: Fetched) -> tuple[Submission, tuple[Command, ...]]:
@@ -343,6 +393,7 @@ _IN_SERVICE: dict[type, Handler] = {
     Seen: _seen,
     BetPlaced: _bet_placed,
     Vanished: _fetch_failed,
+    Disowned: _disowned,
     CancelAsked: _cancel_in_service,
     Stopped: _unmoved,
 }
@@ -371,7 +422,8 @@ TABLE: dict[Phase, dict[type, Handler]] = {
         Fetched: _fetched,
         FetchFailed: _fetch_failed,
         BetLost: _bet_lost,
-        Seen: _unmoved,
+        Seen: _seen_while_fetching,
+        Disowned: _disowned,
         CancelAsked: _cancel_later,
         Stopped: _unmoved,
     },

@@ -16,6 +16,7 @@ from . import wire
 from .errors import OptionError
 
 OnUnknown = Literal["reconcile", "never", "resubmit"]
+OnInterrupt = Literal["detach", "cancel"]
 MAX_WORKERS_LIMIT = 64
 
 
@@ -65,6 +66,12 @@ class RunOptions:
     on_unknown: OnUnknown = "reconcile"
     """After a lost answer: ``"reconcile"`` looks for the job and sends again only when it is proven absent;
     ``"never"`` never sends again; ``"resubmit"`` does at once and may buy twice (simulator only)."""
+    on_interrupt: OnInterrupt = "detach"
+    """What the first Ctrl-C does while a job is waited for: ``"detach"`` sends nothing more and leaves what
+    was sent to itself; ``"cancel"`` cancels it, too."""
+    keep_circuits: bool = True
+    """Whether requests are kept on disk until the run is over, so that `resume` can send what was not sent.
+    False for confidential circuits: they can then not be sent by another process."""
     progress: bool = False
     """Whether to show a progress bar on a terminal or in a notebook."""
 
@@ -131,17 +138,20 @@ class RunOptions:
         """Whether the simulator, if that is the target, gives an exact distribution."""
         return self.noise_model in (None, "ideal")
 
-    def noise(self, target: str, index: int = 0) -> dict[str, Any] | None:
+    def noise(self, target: str, index: int = 0, seed: int | None = None) -> dict[str, Any] | None:
         """Return the ``noise`` member of the job that begins with circuit ``index``, or None.
 
         The first job has ``sampler_seed`` itself, each other one a seed drawn from it: equal circuits must
-        not share their noise.
+        not share their noise. Without one a noisy job has a seed drawn from ``seed``, the run's: a service
+        that is asked twice for the result of a job without a seed draws it twice.
         """
         if wire.is_qpu(target):
             return None
         model: dict[str, Any] = {"model": self.noise_model or "ideal"}
         if self.sampler_seed is not None:
             model["seed"] = self.sampler_seed if index == 0 else _child_seed(self.sampler_seed, index)
+        elif seed is not None and not self.is_ideal:
+            model["seed"] = _child_seed(seed, index)
         return model
 
     def settings(self) -> dict[str, Any]:
@@ -223,7 +233,7 @@ def _settings(name: str, value: Any) -> dict[str, Any] | None:
 def _metadata(name: str, value: Any) -> dict[str, str]:
     entries = _mapping(name, value) or {}
     for key in entries:
-        if key in (wire.TOKEN_KEY, wire.CHECK_KEY, wire.HEADER_KEY):
+        if key in (wire.TOKEN_KEY, wire.CHECK_KEY, wire.CONTENT_KEY, wire.HEADER_KEY):
             raise OptionError(f"{name}[{key!r}] is set by this package and may not be given")
     return {str(key): str(entry) for key, entry in entries.items()}
 
@@ -259,10 +269,15 @@ def _mitigation(name: str, value: Any) -> Any:
     return value
 
 
-def _choice(name: str, value: Any) -> Any:
-    if not isinstance(value, str) or value not in get_args(OnUnknown):
-        raise OptionError(f"{name} must be one of {', '.join(map(repr, get_args(OnUnknown)))}, not {value!r}")
-    return value
+def _choice(choices: Any) -> Any:
+    named = ", ".join(map(repr, get_args(choices)))
+
+    def checked(name: str, value: Any) -> Any:
+        if not isinstance(value, str) or value not in get_args(choices):
+            raise OptionError(f"{name} must be one of {named}, not {value!r}")
+        return value
+
+    return checked
 
 
 _CHECKS: dict[str, Any] = {
@@ -282,6 +297,8 @@ _CHECKS: dict[str, Any] = {
     "use_parallel": _flag,
     "circuits_per_job": _whole(1, wire.MAX_CIRCUITS_PER_JOB),
     "optimization_level": _whole(0, 3),
-    "on_unknown": _choice,
+    "on_unknown": _choice(OnUnknown),
+    "on_interrupt": _choice(OnInterrupt),
+    "keep_circuits": _flag,
     "progress": _flag,
 }

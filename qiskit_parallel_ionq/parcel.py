@@ -4,17 +4,23 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+import json
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from typing import Any
 
 from . import wire
-from .encode import EncodedCircuit, ionq_header, job_body
+from .encode import EncodedCircuit, Readout, header_entry, ionq_header, job_body
+from .errors import EncodeError
 from .options import RunOptions
 from .sources import Kind, preferred_kinds
 
 _FRAME = 200
 """Bytes reckoned for what stands around the gates of each circuit in a pack: name, width, header."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_TOKEN = re.compile(r"1\.([0-9a-zA-Z]{22})\.([0-9a-z]{1,10})\.([0-9]{1,4})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +29,14 @@ class Parcel:
 
     circuits: tuple[int, ...]
     """Positions in the run, in the order in which the job holds them."""
-    encoded: tuple[EncodedCircuit, ...]
+    readouts: tuple[Readout, ...]
+    """How each circuit's outcomes are read."""
+    headers: tuple[Mapping[str, Any], ...]
+    """Each circuit's header, as `encode.header_entry` tells it."""
     shots: int
     token: str
+    digest: str
+    """First 12 hex digits of the SHA-256 of what its circuits say: equal circuits, equal digest."""
     body: bytes
     """The request, as long as it may have to be sent; empty afterwards."""
     is_exact: bool
@@ -40,7 +51,7 @@ class Parcel:
     @property
     def by_register(self) -> bool:
         """Whether results come by classical register (OpenQASM 3) and not by qubit."""
-        return self.encoded[0].readout.in_clbit_order
+        return self.readouts[0].in_clbit_order
 
     @property
     def by_child(self) -> bool:
@@ -53,13 +64,91 @@ class Parcel:
         return preferred_kinds(exact=self.is_exact, memory=self.memory, by_register=self.by_register)
 
 
-def token(run: str, index: int, generation: int = 0) -> str:
-    """Return what identifies a submission in the service's own records: at most 40 characters.
+def again(parcel: Parcel, body: bytes, *, only: Collection[int], generation: int) -> Parcel:
+    """Return some circuits of a parcel, to be executed once more on purpose.
 
-    >>> token("4fQ0000000000000000000", 71)
-    '1.4fQ0000000000000000000.1z.0'
+    Args:
+        parcel: the parcel as it was.
+        body: its request.
+        only: positions in the run of the circuits that are wanted.
+        generation: which execution of the run this is; the token says so.
+
+    Raises:
+        EncodeError: the request is not one of ours.
     """
-    return f"1.{run}.{_base36(index)}.{generation}"
+    kept = [place for place, index in enumerate(parcel.circuits) if index in only]
+    circuits = tuple(parcel.circuits[place] for place in kept)
+    was = Token.read(parcel.token)
+    try:
+        request = json.loads(body)
+        metadata, given = request["metadata"], request["input"]
+        if was is None:
+            raise ValueError(parcel.token)
+        token = str(Token(was.run, circuits[0], generation))
+        headers = tuple(parcel.headers[place] for place in kept)
+        if len(kept) < len(parcel.circuits):
+            given["circuits"] = [given["circuits"][place] for place in kept]
+            _unpack_a_single(request)
+        metadata[wire.TOKEN_KEY] = token
+        metadata[wire.HEADER_KEY] = ionq_header(headers)
+        metadata.pop(wire.CONTENT_KEY, None)
+        if parcel.is_pack and circuits != tuple(range(circuits[0], circuits[-1] + 1)):
+            metadata[wire.CONTENT_KEY] = ranges(circuits)
+        total, _, *rest = metadata[wire.CHECK_KEY].split(".")
+        text = json.dumps(given, separators=(",", ":"), allow_nan=False)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+        metadata[wire.CHECK_KEY] = ".".join([total, digest, *rest])
+        written = json.dumps(request, separators=(",", ":"), allow_nan=False).encode()
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise EncodeError(f"the request with token {parcel.token} cannot be read again: {error!r}") from error
+    return replace(
+        parcel,
+        circuits=circuits,
+        readouts=tuple(parcel.readouts[place] for place in kept),
+        headers=headers,
+        token=token,
+        digest=digest,
+        body=written,
+    )
+
+
+def _unpack_a_single(request: dict[str, Any]) -> None:
+    """Turn a pack of one circuit into the single job that the service takes it for."""
+    circuits = request["input"]["circuits"]
+    if len(circuits) == 1:
+        (child,) = circuits
+        request["type"] = "ionq.circuit.v1"
+        request["input"] = {
+            "gateset": request["input"]["gateset"],
+            "qubits": child["qubits"],
+            "circuit": child["circuit"],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What identifies a submission in the service's own records: at most 40 characters as text.
+
+    >>> str(Token("4fQ0000000000000000000", 71))
+    '1.4fQ0000000000000000000.1z.0'
+    >>> Token.read("1.4fQ0000000000000000000.1z.0").index
+    71
+    """
+
+    run: str
+    index: int
+    """Position in the run of the first circuit it carries."""
+    generation: int = 0
+    """Grows only when circuits are executed again on purpose; a repeated request is the same token."""
+
+    def __str__(self) -> str:
+        return f"1.{self.run}.{_base36(self.index)}.{self.generation}"
+
+    @classmethod
+    def read(cls, text: object) -> Token | None:
+        """Return the token that a text is, or None."""
+        found = _TOKEN.fullmatch(text) if isinstance(text, str) else None
+        return None if found is None else cls(found[1], int(found[2], 36), int(found[3]))
 
 
 def _base36(number: int) -> str:
@@ -67,6 +156,29 @@ def _base36(number: int) -> str:
     while number := number // 36:
         digits = _DIGITS[number % 36] + digits
     return digits
+
+
+def ranges(indices: Sequence[int]) -> str:
+    """Return ascending numbers in short.
+
+    >>> ranges([0, 1, 2, 5, 7, 8]), positions("0-2,5,7-8")
+    ('0-2,5,7-8', (0, 1, 2, 5, 7, 8))
+    """
+    groups = [[n for _, n in group] for _, group in groupby(enumerate(indices), lambda at: at[1] - at[0])]
+    return ",".join(f"{g[0]}-{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)
+
+
+def positions(text: str) -> tuple[int, ...]:
+    """Return the numbers that `ranges` told.
+
+    Raises:
+        ValueError: the text says something else.
+    """
+    found: list[int] = []
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        found.extend(range(int(first), min(int(last or first), int(first) + wire.MAX_CIRCUITS_PER_JOB) + 1))
+    return tuple(found)
 
 
 @dataclass(slots=True)
@@ -96,6 +208,7 @@ class Packer:
     target: str
     options: RunOptions
     user_agent: str
+    seed: int | None = None
     _open: dict[tuple[str, int], _Pack] = field(default_factory=dict)
 
     def add(self, index: int, circuit: EncodedCircuit, shots: int) -> Iterator[Parcel]:
@@ -119,11 +232,19 @@ class Packer:
             yield self._parcel(pack.members, shots)
         self._open.clear()
 
+    def _check(self, digest: str) -> Iterator[str]:
+        """Yield what a run can be rebuilt from, should nothing be left but its jobs."""
+        yield str(self.total)
+        yield digest
+        if self.seed is not None:
+            yield f"{self.seed}{'m' if self.options.memory else ''}"
+
     def _parcel(self, group: list[tuple[int, EncodedCircuit]], shots: int) -> Parcel:
         indices, circuits = zip(*group, strict=True)
         options = self.options
         digest = hashlib.sha256("".join(c.digest for c in circuits).encode()).hexdigest()[:12]
-        parcel_token = token(self.run, indices[0])
+        headers = tuple(header_entry(circuit) for circuit in circuits)
+        token = str(Token(self.run, indices[0]))
         settings = options.settings()
         if circuits[0].kind == "qasm3":
             # Register-named results need this compiler; the caller's own choice stands.
@@ -131,12 +252,14 @@ class Packer:
         metadata = {
             "shots": str(shots),
             "sampler_seed": str(options.sampler_seed),
-            wire.HEADER_KEY: ionq_header(circuits),
+            wire.HEADER_KEY: ionq_header(headers),
             "user_agent": self.user_agent,
-            wire.TOKEN_KEY: parcel_token,
-            wire.CHECK_KEY: f"{self.total}.{digest}",
+            wire.TOKEN_KEY: token,
+            wire.CHECK_KEY: ".".join(self._check(digest)),
             **options.extra_metadata,
         }
+        if indices != tuple(range(indices[0], indices[0] + len(indices))):
+            metadata[wire.CONTENT_KEY] = ranges(indices)
         name = options.name or (circuits[0].name if len(circuits) == 1 else f"{len(circuits)} circuits")
         body = job_body(
             circuits,
@@ -145,16 +268,18 @@ class Packer:
             name=name,
             metadata=metadata,
             settings=settings or None,
-            noise=options.noise(self.target, indices[0]),
+            noise=options.noise(self.target, indices[0], self.seed),
             session_id=options.session_id,
             dry_run=options.dry_run,
             extra=options.extra_query_params,
         )
         return Parcel(
             circuits=indices,
-            encoded=circuits,
+            readouts=tuple(circuit.readout for circuit in circuits),
+            headers=headers,
             shots=shots,
-            token=parcel_token,
+            token=token,
+            digest=digest,
             body=body,
             is_exact=not wire.is_qpu(self.target) and options.is_ideal,
             memory=options.memory,

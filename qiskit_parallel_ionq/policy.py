@@ -6,6 +6,7 @@ Times are seconds on the caller's monotonic clock; ``jitter`` is a number in [0,
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -107,63 +108,288 @@ class Backoff:
         return full * (0.5 + 0.5 * jitter)
 
 
+class Kind(Enum):
+    """What a request is to the gate."""
+
+    SUBMISSION = "submission"
+    READ = "read"
+    CANCELLATION = "cancellation"
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """So many requests a second, evenly spaced: a token bucket that holds one token, off until a 429.
+
+    A 429 says that the service's allowance was used up just then. What was answered between two of them,
+    over the time between them, is the least that it can grant; the rate at which the refused request left
+    is too much. From half-way between the two, requests go out at nine tenths of that, then ever closer to
+    it, and leave it behind ever faster as long as no further 429 comes.
+
+    Attributes:
+        granted: requests/s that the service is thought to grant; infinite while the pace is off.
+        is_guess: whether that was told from one burst, for want of better.
+        settles_in: seconds from nine tenths of that rate to the whole; longer with each 429.
+        since: when the rate began to rise.
+        next_at: when the next request may leave.
+        felt_at: when a request last had to wait for the pace.
+        covers_reads: whether the service was seen to limit more than submissions.
+        counted_from: since when answers are counted. While the pace is off, old ones fade.
+        submissions: answers to submissions.
+        others: answers to everything else.
+    """
+
+    granted: float = math.inf
+    is_guess: bool = False
+    settles_in: float = 1.0
+    since: float = -math.inf
+    next_at: float = -math.inf
+    felt_at: float = -math.inf
+    covers_reads: bool = False
+    counted_from: float = -math.inf
+    submissions: float = 0.0
+    others: float = 0.0
+
+    SLOWEST: ClassVar[float] = 0.5
+    FADES_IN: ClassVar[float] = 1.0
+    """Seconds over which the rate of a burst is reckoned."""
+    ENOUGH: ClassVar[int] = 5
+    """Answers between two 429s from which a rate can be told."""
+    SETTLES_IN: ClassVar[float] = 15.0
+    FORGOTTEN_AFTER: ClassVar[float] = 60.0
+
+    @property
+    def is_on(self) -> bool:
+        """Whether a limit is known."""
+        return self.granted < math.inf
+
+    def covers(self, kind: Kind) -> bool:
+        """Say whether requests of a kind use up the allowance, as far as is known."""
+        return self.is_on and (self.covers_reads or kind is Kind.SUBMISSION)
+
+    def rate(self, now: float) -> float:
+        """Return requests/s.
+
+        >>> pace = Pace(granted=10.0, settles_in=15.0, since=0.0)
+        >>> [round(pace.rate(t), 2) for t in (0.0, 15.0, 30.0, 60.0)]
+        [9.0, 10.0, 11.0, 37.0]
+        """
+        return self.granted * (1.0 + 0.1 * (max(0.0, now - self.since) / self.settles_in - 1.0) ** 3)
+
+    def sent(self, now: float, kind: Kind) -> Pace:
+        """Return the pace after a request has left; off if for long none had to wait."""
+        if not self.covers(kind):
+            return self
+        step = 1.0 / self.rate(now)
+        idle = max(0.0, now - self.next_at - step)
+        if idle and now - self.felt_at > self.FORGOTTEN_AFTER:
+            return Pace()
+        return replace(
+            self,
+            next_at=max(self.next_at + step, now),
+            felt_at=self.felt_at if idle else now,
+            since=self.since + idle,  # time in which nobody wanted to send says nothing about the rate
+            counted_from=self.counted_from + idle,
+        )
+
+    def answered(self, now: float, *, sent_at: float, kind: Kind) -> Pace:
+        """Return the pace after a request that the service took."""
+        if self.is_guess and sent_at <= self.counted_from:  # it left in the burst that the guess is about
+            burst = 1.0 / self.FADES_IN if self.covers(kind) else 0.0
+            return replace(self, granted=self.granted + burst)
+        kept, is_submission = self._kept(now), kind is Kind.SUBMISSION
+        return replace(
+            self,
+            counted_from=self.counted_from if self.is_on else now,
+            submissions=self.submissions * kept + is_submission,
+            others=self.others * kept + (not is_submission),
+        )
+
+    def _kept(self, now: float) -> float:
+        """Return what share of each answer still counts."""
+        return 1.0 if self.is_on else math.exp((self.counted_from - now) / self.FADES_IN)
+
+    def pushed_back(self, now: float, *, sent_at: float, kind: Kind, until: float) -> Pace:
+        """Return the pace after a 429, and a pause ``until`` some time."""
+        covers_reads = self.covers_reads or kind is not Kind.SUBMISSION
+        resumed = replace(self, since=until, next_at=until, felt_at=until, covers_reads=covers_reads)
+        count = self._kept(now) * (self.submissions + (self.others if covers_reads else 0.0))
+        if not self.is_on:
+            granted, settles_in = count / self.FADES_IN, max(1.0, 5.0 * (now - sent_at))
+        elif count >= self.ENOUGH:
+            granted = (count / max(now - self.counted_from, 0.1) + self.rate(sent_at)) / 2.0
+            is_news = covers_reads and not self.covers_reads
+            settles_in = self.settles_in if is_news else max(self.SETTLES_IN, self.settles_in)
+            settles_in = min(settles_in, 4.0 * self.settles_in)
+        else:
+            return resumed
+        return replace(
+            resumed,
+            granted=max(granted, self.SLOWEST),
+            is_guess=not self.is_on,
+            settles_in=settles_in,
+            counted_from=now,
+            submissions=0.0,
+            others=0.0,
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """One gate for all requests of an account: how many may be under way, and not before when.
+    """One gate for all requests of an account: how many may be under way, how many a second, not before when.
 
-    Push-back and outages close it for everybody at once; success opens it again, step by step. Requests
-    that had left before the last cut tell nothing new, so one bad moment is one cut.
+    A 429 closes it for everybody at once, and from then on there is a `Pace`. A failure, which is a 5xx or
+    silence, makes it narrower; after five setbacks without an answer in between it is shut, and single
+    requests probe whether the service is back. Success opens it again. Requests that had left before the
+    last cut tell nothing new, so one bad moment is one cut.
+
+    Attributes:
+        ceiling: the most that may be under way.
+        width: how many may be.
+        quick_to: the width to which it opens again quickly.
+        not_before: when anything may leave; set by ``Retry-After`` and pauses, for everybody.
+        cancels_from: when a cancellation may leave, should that be earlier: a pause may last, and cost.
+        cancel_gap: seconds from that to the next; twice as long each time.
+        cut_at: when it was last made narrower or slower.
+        setbacks: 429s, counted once for all that left together, and failures, since the last answer.
     """
 
     ceiling: int
     width: float
+    quick_to: float = 1.0
     not_before: float = 0.0
-    cut_at: float = float("-inf")
+    cancels_from: float = -math.inf
+    cancel_gap: float = 3.0
+    cut_at: float = -math.inf
     setbacks: int = 0
+    pace: Pace = Pace()
+
+    SHUT_AFTER: ClassVar[int] = 5
+    LONGEST_PROBE: ClassVar[float] = 15.0
+    CANCELS_AFTER: ClassVar[float] = 3.0
 
     @classmethod
     def open(cls, ceiling: int) -> Gate:
         """Return a gate that lets ``ceiling`` requests through at once."""
         return cls(ceiling=ceiling, width=float(ceiling))
 
-    def allows(self, now: float, under_way: int) -> bool:
-        """Say whether one more request may start."""
-        return now >= self.not_before and under_way < max(1, int(self.width))
+    @property
+    def is_shut(self) -> bool:
+        """Whether only single requests may leave, to see whether the service is back."""
+        return self.setbacks >= self.SHUT_AFTER
 
-    def succeeded(self, under_way: int) -> Gate:
+    def opens_at(self, kind: Kind) -> float:
+        """Return when a request of a kind may leave, if not too many are under way."""
+        if self.is_shut:
+            return self.not_before
+        if kind is Kind.CANCELLATION:
+            return min(self.not_before, self.cancels_from)
+        return max(self.not_before, self.pace.next_at) if self.pace.covers(kind) else self.not_before
+
+    def has_room(self, under_way: int) -> bool:
+        """Say whether one more request may be under way; a probe may be beside those that hang."""
+        return under_way < (self.ceiling if self.is_shut else max(1, int(self.width)))
+
+    def allows(self, now: float, under_way: int, kind: Kind = Kind.READ) -> bool:
+        """Say whether one more request may start."""
+        return now >= self.opens_at(kind) and self.has_room(under_way)
+
+    def sent(self, now: float, kind: Kind) -> Gate:
+        """Return the gate after a request has left."""
+        gate = self
+        if self.is_shut:
+            gate = replace(gate, not_before=now + _probe_pause(self.setbacks))
+        elif kind is Kind.CANCELLATION and now < self.not_before:
+            gate = replace(gate, cancels_from=now + self.cancel_gap, cancel_gap=2.0 * self.cancel_gap)
+        pace = self.pace.sent(now, kind)
+        return gate if pace is self.pace else replace(gate, pace=pace)
+
+    def answered(self, now: float, *, sent_at: float, under_way: int, kind: Kind) -> Gate:
         """Return the gate after an answer of the service's own will, a refusal included.
 
-        It widens by one for each width of answers, as long as at least half of it is used.
+        It widens by one for each width of answers, as long as at least half of it is used; after an outage
+        by one for each answer.
         """
-        if self.setbacks == 0 and (self.width >= self.ceiling or under_way < self.width / 2.0):
-            return self
-        return replace(self, width=min(self.ceiling, self.width + 1.0 / self.width), setbacks=0)
+        width = self.width
+        if width < self.ceiling and under_way >= width / 2.0:
+            width = min(self.ceiling, width + (1.0 if width < self.quick_to else 1.0 / width))
+        is_probe = self.is_shut and sent_at > self.cut_at
+        return replace(
+            self,
+            width=width,
+            not_before=min(self.not_before, now) if is_probe else self.not_before,
+            setbacks=0,
+            pace=self.pace.answered(now, sent_at=sent_at, kind=kind),
+        )
 
-    def set_back(
+    def pushed_back(
+        self, now: float, *, sent_at: float, kind: Kind, pause: float | None, jitter: float
+    ) -> Gate:
+        """Return the gate after a 429.
+
+        Args:
+            now: current time.
+            sent_at: when the request in question had left.
+            kind: what it was.
+            pause: what ``Retry-After`` asked for, if anything.
+            jitter: spreads the restart over a further tenth of the pause.
+        """
+        if sent_at <= self.cut_at:
+            return _held(self, now + (pause or 0.0))
+        setbacks = self.setbacks + 1
+        until = now + _pause(setbacks, pause, jitter)
+        pace = self.pace.pushed_back(now, sent_at=sent_at, kind=kind, until=until)
+        return _held(replace(_cut(self, now), setbacks=setbacks, pace=pace), until)
+
+    def failed(
         self, now: float, *, sent_at: float, under_way: int, pause: float | None, jitter: float
     ) -> Gate:
-        """Return the gate after a 429, a 5xx or silence.
+        """Return the gate after a 5xx or silence.
 
         Args:
             now: current time.
             sent_at: when the request in question had left.
             under_way: how many requests were under way: what the gate is cut down from.
             pause: what ``Retry-After`` asked for, if anything.
-            jitter: spreads the restart over a further tenth of the pause.
+            jitter: spreads the restart.
         """
-        if sent_at < self.cut_at:
-            wanted = now + (pause or 0.0)
-            return replace(self, not_before=max(self.not_before, wanted))
-        setbacks = self.setbacks + 1
-        if pause is None:
-            pause = Backoff(first=0.5, longest=15.0, attempts=setbacks).delay(setbacks, jitter=jitter) or 0.0
-        return replace(
-            self,
-            width=max(1.0, min(self.width, under_way) * 0.7) if setbacks < 5 else 1.0,
-            not_before=max(self.not_before, now + pause * (1.0 + 0.1 * jitter)),
-            cut_at=now,
-            setbacks=setbacks,
-        )
+        is_late, setbacks = sent_at <= self.cut_at, self.setbacks + 1
+        shuts = setbacks >= self.SHUT_AFTER
+        if is_late and (self.is_shut or not shuts):
+            return _held(self if self.is_shut else replace(self, setbacks=setbacks), now + (pause or 0.0))
+        if not shuts:
+            width, quick_to = max(1.0, min(self.width, under_way) * 0.7), 1.0
+        elif not self.is_shut:
+            width, quick_to = 1.0, self.width
+        else:
+            width, quick_to = self.width, self.quick_to
+        after = replace(_cut(self, now), width=width, quick_to=quick_to, setbacks=setbacks)
+        # One failure among answers holds up nobody else; who met it waits for itself.
+        is_lone = setbacks == 1 and pause is None
+        return after if is_lone else _held(after, now + _pause(setbacks, pause, jitter))
+
+
+def _probe_pause(setbacks: int) -> float:
+    """Return seconds between two probes of a service from which so many setbacks came in a row."""
+    return min(2.0 ** min(setbacks - Gate.SHUT_AFTER, 64), Gate.LONGEST_PROBE)
+
+
+def _pause(setbacks: int, asked: float | None, jitter: float) -> float:
+    """Return seconds for which nothing is to leave after the latest of so many setbacks in a row."""
+    if setbacks >= Gate.SHUT_AFTER:
+        asked = max(asked or 0.0, _probe_pause(setbacks))
+    if asked is None:
+        return Backoff().delay(setbacks, jitter=jitter) or 0.0
+    return asked * (1.0 + 0.1 * jitter)
+
+
+def _cut(gate: Gate, now: float) -> Gate:
+    """Return a gate that takes note of being cut."""
+    return replace(gate, cut_at=now, cancels_from=now + gate.CANCELS_AFTER, cancel_gap=gate.CANCELS_AFTER)
+
+
+def _held(gate: Gate, until: float) -> Gate:
+    """Return a gate through which nothing leaves before some time."""
+    return gate if until <= gate.not_before else replace(gate, not_before=until)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,17 @@
 from __future__ import annotations
 
 import difflib
+import logging
+import os
 import platform
 import random
 import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,19 +23,27 @@ import qiskit
 from . import wire
 from ._version import __version__
 from .api import Api
+from .archive import Archive, is_run_id
 from .backend import ParallelIonQBackend
-from .conductor import Conductor
-from .credentials import (
-    TARGET_VARIABLES,
-    TOKEN_VARIABLES,
-    URL_VARIABLES,
-    Environment,
-    Secret,
-    checked_url,
+from .batch import Batch
+from .chronicle import Chronicle, Run, Summary, summary
+from .conductor import Conductor, Loop, SharedGate, gate_of
+from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url
+from .errors import (
+    ApiError,
+    CredentialsError,
+    IonQError,
+    JobError,
+    JournalError,
+    NotSentError,
+    TargetError,
+    TransportError,
 )
-from .errors import ApiError, CredentialsError, IonQError, JobError, TargetError, TransportError
 from .job import ParallelIonQJob
+from .journal import NoRecord, Record
 from .policy import Backoff, is_passing, retry_after
+from .reconcile import Listing
+from .salvage import rebuilt_run, single_job
 from .target import Gateset
 from .transport import Transport
 from .wire import CatalogEntry
@@ -39,6 +51,8 @@ from .worker import Worker
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+logger = logging.getLogger("qiskit_parallel_ionq")
 
 PARALLEL = "ionq_parallel"
 LONGEST_PAUSE = 10.0
@@ -51,13 +65,19 @@ class ParallelIonQProvider:
     It is born offline: nothing is read, asked or started before something needs it. Use it as a context
     manager, or `close` it, to end its threads and connections; otherwise they end with the program.
 
+    A copy is the provider itself. A pickle holds its URL and proxies, and never a key, the values of custom
+    headers or a proxy's password: where it is unpickled, the key is looked for in the environment.
+
     Args:
         token: API key; or a ``qiskit_ionq.IonQProvider``, whose key, URL and headers are taken over.
             None: ``IONQ_API_KEY``, ``QISKIT_IONQ_API_TOKEN`` or ``IONQ_API_TOKEN`` from the environment,
             else from ``.env``.
-        url: base URL. None: ``IONQ_API_URL`` or ``QISKIT_IONQ_API_URL`` from the same places, else IonQ's.
+        url: base URL. None: ``IONQ_API_URL`` or ``QISKIT_IONQ_API_URL`` from the environment, or from
+            ``.env`` if the key is from there too, else IonQ's.
         custom_headers: sent with every request.
         proxies: scheme -> proxy URL; proxies of the environment are not used.
+        state_dir: folder in which runs are recorded, so that any process can go on with them. None:
+            ``QISKIT_PARALLEL_IONQ_STATE_DIR``, else the platform's folder for the state of programs.
 
     Raises:
         CredentialsError: a URL that a key must not be sent to.
@@ -70,16 +90,21 @@ class ParallelIonQProvider:
         *,
         custom_headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
+        state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
         if token is not None and not isinstance(token, str):
             token, url, custom_headers = _taken_over(token, url, custom_headers)
-        self._token = Secret(token) if token else None
+        token = Secret(token) if token else None  # a report of an error may print local variables
+        self._token: Secret | None = token
         self._given_url = checked_url(url) if url else None
         self._custom_headers = dict(custom_headers or {})
         self._proxies = dict(proxies or {})
+        self._archive: Archive | None = Archive(None if state_dir is None else Path(state_dir))
         self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
         self._environment: Environment | None = None
+        self._found_key: Secret | None = None
+        self._left_behind = _LeftBehind()
         self._catalogue: dict[str, CatalogEntry] | None = None
         self._conductor: Conductor | None = None
         self._api: Api | None = None
@@ -89,18 +114,23 @@ class ParallelIonQProvider:
         self._finalizer = weakref.finalize(self, _close_all, self._closers)
 
     @classmethod
-    def local(cls, seed: int | None = None, **service: Any) -> ParallelIonQProvider:
+    def local(
+        cls, seed: int | None = None, *, state_dir: str | os.PathLike[str] | None = None, **service: Any
+    ) -> ParallelIonQProvider:
         """Return a provider of an emulated IonQ service inside this process: no key, no network, no cost.
 
         Args:
             seed: makes every count of a program that runs the same circuits again reproducible.
+            state_dir: folder in which runs are recorded. None: they are not; the service forgets them, too.
             **service: knobs of the emulator, such as ``round_trip=0.15`` and ``execution_time=0.5``
                 (seconds); see `qiskit_parallel_ionq.emulator.LocalIonQ`.
         """
         from .emulator import LocalIonQ
 
         ionq = LocalIonQ(seed=seed, **service).start()
-        provider = cls(ionq.api_key, ionq.url)
+        provider = cls(ionq.api_key, ionq.url, state_dir=state_dir)
+        if state_dir is None:
+            provider._archive = None
         provider._closers.insert(0, ionq.close)
         provider._seeds = np.random.SeedSequence(seed)
         return provider
@@ -110,6 +140,22 @@ class ParallelIonQProvider:
             return f"<ParallelIonQProvider {self.url}>"
         except CredentialsError:
             return "<ParallelIonQProvider, with a URL that is refused>"
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        secretive = {scheme for scheme, proxy in self._proxies.items() if "@" in proxy}
+        left_behind = _LeftBehind(
+            key=self._left_behind.key or self._token is not None,
+            headers=tuple(self._custom_headers) or self._left_behind.headers,
+            proxies=tuple(sorted(secretive)) or self._left_behind.proxies,
+        )
+        proxies = {scheme: proxy for scheme, proxy in self._proxies.items() if scheme not in secretive}
+        return _unpickled, (type(self), self._given_url, proxies, self._archive, left_behind)
 
     def __enter__(self) -> Self:
         return self
@@ -123,10 +169,14 @@ class ParallelIonQProvider:
 
     @property
     def url(self) -> str:
-        """Base URL of the service."""
+        """Base URL of the service.
+
+        Raises:
+            CredentialsError: one that the key must not be sent to, or that it is not safe to believe.
+        """
         if self._given_url is not None:
             return self._given_url
-        return checked_url(self._read_environment().get(URL_VARIABLES) or wire.DEFAULT_URL)
+        return self._read_environment().url(has_own_key=self._token is not None)
 
     def get_backend(
         self, name: str = PARALLEL, *, target: str | None = None, gateset: Gateset = "native", **options: Any
@@ -229,9 +279,165 @@ class ParallelIonQProvider:
             raise JobError(f"this provider knows no job {job_id!r}")
         return job
 
+    def jobs(self) -> list[Summary]:
+        """Return all runs recorded on this machine for this service, the latest first.
+
+        A record that cannot be read is left out, with a warning.
+        """
+        if self._archive is None:
+            return []
+        found = []
+        for run_id in self._archive.runs():
+            try:
+                found.append(summary(self._archive.read(run_id)))
+            except JournalError as error:
+                logger.warning("The record of run %s cannot be read: %s", run_id, error)
+        return [run for run in found if run.url == self.url]
+
+    def retrieve_job(self, job_id: str) -> ParallelIonQJob:
+        """Return a job of any process: from its record, else from the service alone. Sends no circuit.
+
+        Args:
+            job_id: what ``job.job_id()`` said; or the id of one IonQ job, made here or by stock qiskit-ionq.
+
+        Raises:
+            JobError: neither is it recorded here, nor does the account hold it.
+        """
+        live = self._jobs.get(job_id)
+        if live is not None:
+            return live
+        if self._archive is not None and self._archive.holds(job_id):
+            record, story = self._archive.read_along(job_id)
+            if not story.is_damaged:
+                return self._go_on(story, record, _not_now(job_id))
+        return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id))
+
+    def resume(self, job_id: str, *, submit: bool = False) -> ParallelIonQJob:
+        """Take a recorded run over, in this process or another, and go on where it stopped.
+
+        What was accepted is collected, and what is in doubt is looked for. A machine gives five minutes to
+        what is in doubt before anything is sent again.
+
+        Args:
+            job_id: what ``job.job_id()`` said.
+            submit: whether circuits that were not sent are sent now, which may cost money.
+
+        Raises:
+            RunBusyError: another process is at it.
+            JournalError: it is not recorded here, or the record is damaged, and ``submit`` is asked for.
+            JobError: it is neither recorded here nor held by the account, or belongs to another service.
+            CredentialsError: the key belongs to another project, in which the run's jobs cannot be seen.
+        """
+        live = self._jobs.get(job_id)
+        if live is not None:
+            live.hand_over()
+        if self._archive is None or not self._archive.holds(job_id):
+            if submit:
+                raise JournalError(
+                    f"run {job_id!r} is not recorded here, so nobody knows what was not sent; "
+                    "retrieve_job(...) collects what the account holds"
+                )
+            return self.retrieve_job(job_id)
+        journal, story = self._archive.take_over(job_id)
+        try:
+            if story.is_damaged:
+                journal.abandon()
+                if submit:
+                    raise JournalError(
+                        f"the record of run {job_id!r} is damaged, so nobody knows what was not sent. "
+                        "Nothing was sent; retrieve_job(...) collects what the account holds"
+                    )
+                return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id))
+            self._require_project(story)
+            return self._go_on(story, journal, None if submit else _not_now(job_id))
+        except BaseException:
+            journal.abandon()
+            raise
+
+    def _go_on(self, story: Chronicle, record: Record, refusal: Exception | None) -> ParallelIonQJob:
+        run = story.run
+        if run.url and run.url != self.url:
+            raise JobError(f"run {run.id!r} is a run of {run.url}, and this provider's is {self.url}")
+        backend = self.get_backend(
+            run.backend,
+            target=run.target if run.backend == PARALLEL else None,
+            gateset="qis" if run.gateset == "qis" else "native",
+        )
+        conductor = self.conductor()
+        batch = Batch.restored(story, record)
+        if run.generation:
+            batch.carry(self._earlier(run))
+        job = ParallelIonQJob(backend, batch, conductor)
+        conductor.start()
+        conductor.adopt(batch, refusal=refusal)
+        self.remember(job)
+        return job
+
+    def _earlier(self, run: Run) -> Batch:
+        """Return the execution before a run's, without what it may still come to."""
+        name, before = run.id.partition(".")[0], run.generation - 1
+        run_id = f"{name}.{before}" if before else name
+        if self._archive is not None and self._archive.holds(run_id):
+            record, story = self._archive.read_along(run_id)
+            batch = Batch.restored(story, record)
+        else:
+            job = self.retrieve_job(run_id)
+            job.wait()
+            batch = job.batch
+        if before:
+            batch.carry(self._earlier(batch.run))
+        return batch
+
+    def _from_service(self, job_id: str) -> Chronicle:
+        """Return what the account itself tells of a run, or of one IonQ job."""
+        worker = self.conductor().worker
+        if is_run_id(job_id):
+            report = worker.list_tokens()
+            listed: Listing = report.value or Listing({}, is_complete=False, begun_at=0.0)
+            run_id, _, generation = job_id.partition(".")
+            jobs = [best for token in listed.records if (best := listed.best(token)) is not None]
+            if report.error is not None:
+                raise report.error
+            return rebuilt_run(run_id, int(generation or 0), jobs)
+        if not wire.is_job_id(job_id):
+            raise JobError(f"{job_id!r} is neither the id of a run nor of an IonQ job")
+        report = worker.look_at(job_id)
+        if report.error is not None:
+            raise JobError(f"job {job_id!r} cannot be read: {report.error}") from report.error
+        return single_job(report.value[job_id])
+
+    def _require_project(self, story: Chronicle) -> None:
+        """Make sure that the key can see the jobs of a run: what cannot be seen is not absent."""
+        if story.project is None:
+            return
+        report = self.conductor().worker.project()
+        if report.error is not None:
+            raise report.error
+        if report.value != story.project:
+            raise CredentialsError(
+                f"run {story.run.id!r} was run in project {story.project}, and this key belongs to project "
+                f"{report.value}. Nothing was sent; use a key of that project"
+            )
+
     def remember(self, job: ParallelIonQJob) -> None:
         """Let `job` find a job for as long as somebody keeps it."""
         self._jobs[job.job_id()] = job
+
+    def begin_record(self, run: Run) -> Record:
+        """Return where a run is recorded from its beginning.
+
+        Raises:
+            JournalError: it cannot be recorded, and its jobs cost money. On the simulator that is a warning.
+        """
+        if self._archive is None:
+            return NoRecord()
+        try:
+            return self._archive.begin(run)
+        except JournalError as error:
+            if wire.is_qpu(run.target):
+                raise JournalError(f"{error}. Nothing was sent: what costs money is recorded first") from None
+            logger.warning("This run is not recorded, and cannot be resumed: %s", error)
+            return NoRecord()
 
     @property
     def user_agent(self) -> str:
@@ -249,14 +455,23 @@ class ParallelIonQProvider:
         with self._lock:
             self._require_open()
             if self._conductor is None:
-                self._conductor = Conductor(Worker(self._made_api(), time.monotonic))
+                worker = Worker(self._made_api(), time.monotonic)
+                self._conductor = Conductor(worker, Loop(gate=self._gate()))
                 self._closers.insert(0, self._conductor.close)
             return self._conductor
+
+    def _gate(self) -> SharedGate | None:
+        """Return the gate that all providers of this account share; without a key there is no account."""
+        try:
+            return gate_of(self.url, self._key())
+        except CredentialsError:
+            return None
 
     def _made_api(self) -> Api:
         with self._lock:
             self._require_open()
             if self._api is None:
+                self._left_behind.check()
                 transport = Transport(
                     self.url,
                     self._key,
@@ -273,16 +488,16 @@ class ParallelIonQProvider:
             raise IonQError("this provider is closed; make a new one")
 
     def _key(self) -> Secret:
-        if self._token is None:
-            value = self._read_environment().get(TOKEN_VARIABLES)
-            if value is None:
-                raise CredentialsError(
-                    "there is no API key: set IONQ_API_KEY (in the environment or in .env), or pass "
-                    "ParallelIonQProvider('your key'); keys are made at https://cloud.ionq.com. "
-                    "ParallelIonQProvider.local() needs none. Nothing was sent."
-                )
-            self._token = Secret(value)
-        return self._token
+        key = self._token or self._found_key
+        if key is None:
+            key = self._found_key = self._read_environment().key()
+        if key is None:
+            raise CredentialsError(
+                "there is no API key: set IONQ_API_KEY (in the environment or in .env), or pass "
+                "ParallelIonQProvider('your key'); keys are made at https://cloud.ionq.com. "
+                f"ParallelIonQProvider.local() needs none.{self._left_behind.note} Nothing was sent."
+            )
+        return key
 
     def _read_environment(self) -> Environment:
         if self._environment is None:
@@ -296,6 +511,52 @@ class ParallelIonQProvider:
         return TargetError(f"there is no target {target!r}; there are {', '.join(known)}.{hint}")
 
 
+@dataclass(frozen=True, slots=True)
+class _LeftBehind:
+    """What a pickled provider had and its pickle has not: things that may be secret."""
+
+    key: bool = False
+    headers: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
+
+    @property
+    def note(self) -> str:
+        """What to say where a key is missing."""
+        if not self.key:
+            return ""
+        return (
+            " This provider was pickled, and a pickle never holds a key that was given as an argument: here "
+            "it has to be in the environment, or the provider made anew."
+        )
+
+    def check(self) -> None:
+        """Refuse to go on without things that cannot be found again.
+
+        Raises:
+            CredentialsError: there are such.
+        """
+        lost = [f"the value of the header {name!r}" for name in self.headers]
+        lost += [f"the proxy for {scheme!r}, which has a password" for scheme in self.proxies]
+        if lost:
+            raise CredentialsError(
+                f"this provider was pickled, and a pickle holds nothing that may be secret, such as "
+                f"{' and '.join(lost)}; make it anew with custom_headers and proxies. Nothing was sent."
+            )
+
+
+def _unpickled(
+    kind: type[ParallelIonQProvider],
+    url: str | None,
+    proxies: Mapping[str, str],
+    archive: Archive | None,
+    left_behind: _LeftBehind,
+) -> ParallelIonQProvider:
+    provider = kind(None, url, proxies=proxies)
+    provider._archive = archive  # noqa: SLF001 - it is a constructor in two steps
+    provider._left_behind = left_behind  # noqa: SLF001
+    return provider
+
+
 def _taken_over(
     provider: Any, url: str | None, headers: Mapping[str, str] | None
 ) -> tuple[str | None, str | None, Mapping[str, str] | None]:
@@ -307,6 +568,10 @@ def _taken_over(
         )
     taken = getattr(provider, "custom_headers", None)
     return credentials.get("token"), url or credentials.get("url"), headers or taken
+
+
+def _not_now(job_id: str) -> NotSentError:
+    return NotSentError(f"this circuit was not sent; provider.resume({job_id!r}, submit=True) sends it")
 
 
 def _close_all(closers: list[Callable[[], object]]) -> None:

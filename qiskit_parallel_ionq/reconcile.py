@@ -14,7 +14,7 @@ from enum import Enum
 from typing import ClassVar
 
 from . import wire
-from .wire import JobRecord
+from .wire import JobRecord, JobState
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,42 @@ class Listing:
     """One pass through the account's jobs.
 
     Attributes:
-        records: jobs that carry a token of ours, by token.
+        records: jobs that carry a token of ours, by token; more than one were stored twice.
         is_complete: every page was read, and no cursor came twice.
         begun_at: when the first page was asked for.
     """
 
-    records: Mapping[str, JobRecord]
+    records: Mapping[str, tuple[JobRecord, ...]]
     is_complete: bool
     begun_at: float
+
+    def best(self, token: str) -> JobRecord | None:
+        """Return the job with a token: of several the one furthest on its way, then the earliest."""
+        jobs = self.records.get(token, ())
+        return max(jobs, key=_advance, default=None)
+
+    def twins(self, token: str, kept: str | None = None) -> tuple[JobRecord, ...]:
+        """Return the other jobs with a token, if there are several.
+
+        Args:
+            token: the token.
+            kept: id of the job that is not a twin; None: the best.
+        """
+        best = self.best(token)
+        spared = kept or (None if best is None else best.id)
+        return tuple(job for job in self.records.get(token, ()) if job.id != spared)
+
+
+_WAY = (JobState.UNKNOWN, JobState.SUBMITTED, JobState.READY, JobState.STARTED, JobState.COMPLETED)
+
+
+def _advance(job: JobRecord) -> tuple[int, str]:
+    way = _WAY.index(job.state) if job.state in _WAY else -1  # failed or cancelled: the other one counts
+    return way, _descending(job.submitted_at or "")
+
+
+def _descending(text: str) -> str:
+    return "".join(chr(0x10FFFF - ord(letter)) for letter in text)
 
 
 class Finding(Enum):

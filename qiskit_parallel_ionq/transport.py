@@ -8,21 +8,28 @@ a read timeout.
 
 from __future__ import annotations
 
+import io
 import json
+import os
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http.client import HTTPResponse
 from http.cookiejar import DefaultCookiePolicy
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import requests
 from requests.adapters import HTTPAdapter
+from requests.auth import AuthBase
+from requests.structures import CaseInsensitiveDict
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-from .credentials import Secret
+from .credentials import Redactor, Secret
 from .errors import CredentialsError, OptionError, TransportError
 from .options import MAX_WORKERS_LIMIT
 
@@ -32,29 +39,80 @@ SUBMIT_TIMEOUT = 120.0
 """Longer than an edge proxy waits for its origin, so that the edge answers before we give up."""
 STALE_AFTER = 5.0
 """Idle seconds after which a connection is not trusted with a submission."""
-LARGEST_ANSWER = 256 * 2**20
+LARGEST_SUBMISSION_ANSWER = 2**20
+LARGEST_LISTING = 32 * 2**20
+LARGEST_RESULT = 256 * 2**20
+"""Bytes of an answer, unpacked, beyond which it is not read on."""
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
+"""Name a file of certificate authorities to trust; the first that is set counts."""
 _TOTAL_FACTOR = 4.0
+_ENCODINGS = "gzip, deflate"
+"""Those that urllib3 unpacks piece by piece, whatever else is installed."""
+_PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
+_LIKELY_SECRET = 16
+"""Characters from which on the value of a custom header may be a secret, and is no word of a sentence."""
 
 _exchange = threading.local()
+"""What the connections must know of the exchange of their thread: ``sent``, ``fresh``, ``patience`` and
+``deadline``."""
+
+
+class _Punctual(io.RawIOBase):
+    """Reads from a socket until the time of the exchange is up, however slowly an answer drips."""
+
+    def __init__(self, raw: Any, sock: Any) -> None:
+        self._raw, self._sock, self._deadline = raw, sock, _exchange.deadline
+
+    def readable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return int(self._raw.fileno())
+
+    def readinto(self, buffer: Any) -> int | None:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the time for the whole answer is up")
+        patience = self._sock.gettimeout()
+        self._sock.settimeout(min(patience, left))
+        try:
+            return self._raw.readinto(buffer)  # type: ignore[no-any-return]
+        finally:
+            self._sock.settimeout(patience)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(HTTPResponse):
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp = io.BufferedReader(_Punctual(self.fp.detach(), sock))
 
 
 class _Watched:
     """Mixed into urllib3's connections: notes the first byte written and the last use."""
 
+    response_class: Any = _Answer
+    debuglevel = 0  # whoever turns on http.client's debugging would have it print the key
     sock: Any
     idle_since: float = 0.0
 
     def connect(self) -> None:
-        before = getattr(_exchange, "sent", False)
+        sent, patience = _exchange.sent, _exchange.patience
+        _exchange.patience = CONNECT_TIMEOUT
         try:
             super().connect()  # type: ignore[misc]
         finally:
-            _exchange.sent = before  # what was said to a proxy on the way is not the request
+            # What was said to a proxy on the way is not the request.
+            _exchange.sent, _exchange.patience = sent, patience
 
     def send(self, data: Any) -> None:
         if self.sock is None:
             self.connect()
         _exchange.sent = True
+        self.sock.settimeout(_exchange.patience)  # a large body on a slow line outlasts a connect timeout
         super().send(data)  # type: ignore[misc]
 
 
@@ -111,14 +169,19 @@ class Reply:
     headers: Mapping[str, str]
     body: bytes
 
-    def json(self) -> Any:
+    def json(self, *, unique_keys: bool = True) -> Any:
         """Parse the body.
 
+        Args:
+            unique_keys: whether a key that an object holds twice is refused. It costs a third to a half of
+                the time of parsing 2**16 outcomes; there, the sum of the values tells.
+
         Raises:
-            ValueError: it is not JSON, is nested absurdly deep, or holds NaN or Infinity.
+            ValueError: it is not JSON, is nested absurdly deep, holds NaN or Infinity, or a key twice.
         """
+        refuse_twins = _with_unique_keys if unique_keys else None
         try:
-            return json.loads(self.body, parse_constant=_refuse_constant)
+            return json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=refuse_twins)
         except RecursionError:
             raise ValueError("JSON nested too deeply") from None
 
@@ -140,6 +203,43 @@ def _refuse_constant(name: str) -> float:
     raise ValueError(f"{name} is not JSON")
 
 
+def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twin = next(key for key in keys if keys.count(key) > 1)
+        raise ValueError(f"the key {twin[:40]!r} stands twice in one object")
+    return members
+
+
+class _Unshown(str):
+    """A header value that does not show where a debugger or a report prints local variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+class _Signature(AuthBase):
+    """Puts the key on a request at the last moment, and on none that goes elsewhere."""
+
+    def __init__(self, key: Secret, origin: tuple[str, str | None, int | None]) -> None:
+        self._key = key
+        self._origin = origin
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        if _origin(request.url or "") != self._origin:
+            raise CredentialsError("the request would have gone to another host than the key belongs to")
+        request.headers["Authorization"] = _Unshown(f"apiKey {self._key.reveal()}")
+        return request
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.hostname, parts.port
+
+
 class Transport:
     """The one door to the network, shared by all workers and never changed after it is made."""
 
@@ -157,16 +257,31 @@ class Transport:
                 raise OptionError(f"the custom header {name!r} must be printable ASCII text, name and value")
             if name.lower() in ("authorization", "host", "cookie"):
                 raise CredentialsError(f"the header {name!r} is not a custom one; pass the key as token")
+        for scheme, proxy in (proxies or {}).items():
+            _check_proxy(scheme, proxy)
         self.url = url
+        self._origin = _origin(url)
         self._key = key
-        self._headers = {"User-Agent": user_agent, "Accept": "application/json", **(headers or {})}
+        self._headers = {
+            "User-Agent": user_agent,
+            "Accept": "application/json",
+            "Accept-Encoding": _ENCODINGS,
+            **{name: _Unshown(value) for name, value in (headers or {}).items()},
+        }
+        private = [value for value in (headers or {}).values() if len(value) >= _LIKELY_SECRET]
+        private += [unquote(urlsplit(proxy).password or "") for proxy in (proxies or {}).values()]
+        self._redactor = Redactor(*private)
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc entry would replace our Authorization header
+        self._session.verify = _ca_bundle() or True
         self._session.proxies = dict(proxies or {})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(pool_connections=1, pool_maxsize=MAX_WORKERS_LIMIT, max_retries=0)
         self._session.mount("https://", adapter)
         self._session.mount("http://", adapter)
+
+    def __repr__(self) -> str:
+        return f"<Transport to {self.url}>"
 
     def exchange(
         self,
@@ -177,21 +292,31 @@ class Transport:
         body: bytes | None = None,
         with_key: bool = True,
         read_timeout: float = READ_TIMEOUT,
+        largest: int = LARGEST_LISTING,
     ) -> Reply:
         """Send one request and read the whole answer.
+
+        Args:
+            method: HTTP method.
+            path: path below the base URL.
+            params: query, in order.
+            body: JSON.
+            with_key: whether the request is signed.
+            read_timeout: seconds without a byte; four times as many for all of it.
+            largest: bytes of the answer, unpacked, beyond which it is not read on.
 
         Raises:
             TransportError: no complete answer; ``sent`` says whether a byte had left.
             CredentialsError: there is no key.
         """
+        key = self._key() if with_key else None
+        redact = self._redactor.and_of(key) if key else self._redactor
         headers = dict(self._headers)
-        key = self._key().reveal() if with_key else ""
-        if with_key:
-            headers["Authorization"] = f"apiKey {key}"
         if body is not None:
             headers["Content-Type"] = "application/json"
+        limit = read_timeout * _TOTAL_FACTOR
         _exchange.sent, _exchange.fresh = False, method == "POST"
-        failure = ""
+        _exchange.patience, _exchange.deadline = read_timeout, time.monotonic() + limit
         try:
             with self._session.request(
                 method,
@@ -199,20 +324,24 @@ class Transport:
                 params=list(params),
                 data=body,
                 headers=headers,
+                auth=_Signature(key, self._origin) if key else None,
                 timeout=(CONNECT_TIMEOUT, read_timeout),
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                answer = _read(response, read_timeout)
-                if key and not response.ok:  # an error is quoted to people, and may quote us
-                    answer = answer.replace(key.encode(), b"***")
-                return Reply(response.status_code, response.headers, answer)
+                content = redact(_read(response, largest))
+                told = {name: redact.text(value) for name, value in response.headers.items()}
+                return Reply(response.status_code, CaseInsensitiveDict(told), content)
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
-            failure = _cause(error)
+            reason = redact.text(_cause(error))
+        if time.monotonic() >= _exchange.deadline:
+            reason = f"the answer took longer than {limit:g} s"
         # Raised out here, so that it is not chained: requests' exceptions hold the request, and so the key.
         sent = bool(_exchange.sent)
         fate = "after the request had left" if sent else "before anything was sent"
-        raise TransportError(f"{method} {path} failed {fate}: {failure}", sent=sent)
+        raise TransportError(
+            f"{method} {path} failed {fate}: {reason}. {_advice(method, reason, sent=sent)}", sent=sent
+        )
 
     def close(self) -> None:
         """Close all idle connections."""
@@ -223,23 +352,48 @@ def _is_plain(text: object) -> bool:
     return isinstance(text, str) and text.isascii() and text.isprintable()
 
 
-def _read(response: requests.Response, read_timeout: float) -> bytes:
-    """Read the body within bounds of size and of total time, against endless or dripping answers."""
-    limit = time.monotonic() + read_timeout * _TOTAL_FACTOR
+def _check_proxy(scheme: str, proxy: object) -> None:
+    """Refuse what is no URL of a proxy; it is not quoted, as it may hold a password.
+
+    Raises:
+        OptionError: it is none.
+    """
+    try:
+        parts = urlsplit(proxy if isinstance(proxy, str) else "")
+        is_good = parts.scheme in _PROXY_SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good:
+        raise OptionError(
+            f"proxies[{scheme!r}] must be a URL such as 'http://proxy.example:3128', of one of the schemes "
+            f"{', '.join(_PROXY_SCHEMES)}"
+        )
+
+
+def _ca_bundle() -> str | None:
+    """Return the file of trusted authorities that the environment names, as curl and requests read it."""
+    return next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), None)
+
+
+def _read(response: requests.Response, largest: int) -> bytes:
+    """Read the body, and stop when it is too large; a packed one is unpacked no further than that.
+
+    Raises:
+        requests.ConnectionError: it is too large, cut short, or packed in a way that was not asked for.
+    """
+    packing = response.headers.get("Content-Encoding", "").strip().lower()
+    if packing not in ("", "identity", "gzip", "x-gzip", "deflate"):
+        raise requests.ConnectionError(f"the answer is packed as {packing[:40]!r}, which was not asked for")
     parts, size = [], 0
     for part in response.iter_content(65536):
         parts.append(part)
         size += len(part)
-        if size > LARGEST_ANSWER:
-            raise requests.ConnectionError(f"the answer exceeds {LARGEST_ANSWER:,} bytes")
-        if time.monotonic() > limit:
-            raise requests.ConnectionError(
-                f"the answer took longer than {read_timeout * _TOTAL_FACTOR:.0f} s"
-            )
+        if size > largest:
+            raise requests.ConnectionError(f"the answer exceeds {largest:,} bytes")
     body = b"".join(parts)
     expected = response.headers.get("Content-Length", "")
-    if expected.isdecimal() and not response.headers.get("Content-Encoding") and len(body) < int(expected):
-        raise requests.ConnectionError(f"the answer ended after {len(body)} of {expected} bytes")
+    if expected.isdecimal() and not packing and size < int(expected):
+        raise requests.ConnectionError(f"the answer ended after {size} of {expected} bytes")
     return body
 
 
@@ -253,7 +407,27 @@ def _cause(error: BaseException) -> str:
         if not isinstance(inner, BaseException):
             break
         reason = inner
-    text = " ".join(str(reason).split())
-    if text.startswith(("<", "HTTP")) and ": " in text:  # urllib3 begins with the object at fault
-        text = text.split(": ", 1)[1]
-    return f"{type(reason).__name__}: {text[:200]}"
+    text = _CULPRIT.sub("", " ".join(str(reason).split()))
+    text = _SOURCE_LINE.sub("", text)
+    return f"{type(reason).__name__}: {text[:200]}".rstrip(".: ")
+
+
+_CULPRIT = re.compile(r"^(?:<[^>]*>|\w+\(host=[^)]*\)): ")
+"""urllib3 begins with the object at fault."""
+_SOURCE_LINE = re.compile(r" \(_ssl\.c:\d+\)")
+
+
+def _advice(method: str, reason: str, *, sent: bool) -> str:
+    """Return what to do about a failure."""
+    if sent:
+        is_safe = method != "POST"
+        return "Asking again is safe." if is_safe else "Look whether it took effect before sending it again."
+    if "CERTIFICATE_VERIFY_FAILED" in reason:
+        return f"If a gateway of yours signs for the service, name its CA bundle in {CA_VARIABLES[0]}."
+    if "CA certificate bundle" in reason or "NO_CERTIFICATE_OR_CRL" in reason:
+        return f"Correct {' or '.join(CA_VARIABLES)}, whichever is set."
+    if "SSL" in reason:
+        return "Does the URL name a host and port that speak https?"
+    if "roxy" in reason or "Tunnel" in reason:
+        return "Are the proxies right, and their password?"
+    return "Is the network up, the URL right, and does the way out need a proxy (proxies=...)?"

@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
@@ -43,7 +45,10 @@ KNOWN_TARGETS = (
 TOKEN_KEY = "qpi"  # noqa: S105 - the name of a metadata key
 """Metadata key of the submission token: run, index and generation of what a job carries."""
 CHECK_KEY = "qpi_chk"
-"""Metadata key of ``<number of circuits in the run>.<first 12 hex digits of the payload's SHA-256>``."""
+"""Metadata key of ``<circuits in the run>.<12 hex digits of the content's SHA-256>.<seed>``; ``m`` after
+the seed: every shot is wanted."""
+CONTENT_KEY = "qpi_in"
+"""Metadata key of the positions in the run that a pack holds, as ``0-4,7``; absent if they are in a row."""
 HEADER_KEY = "qiskit_header"
 """Metadata key under which qiskit-ionq keeps its packed experiment header."""
 
@@ -97,13 +102,14 @@ class JobState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class JobRecord:
-    """What the service says of one job. Times are milliseconds."""
+    """What the service says of one job. Durations are milliseconds, times ISO 8601 by the service's clock."""
 
     id: str
     state: JobState
     failure_code: str | None = None
     failure_message: str | None = None
     metadata: Mapping[str, str] | None = None
+    backend: str | None = None
     shots: int | None = None
     child_ids: tuple[str, ...] = ()
     parent_id: str | None = None
@@ -111,6 +117,11 @@ class JobRecord:
     predicted_wait_ms: float | None = None
     predicted_execution_ms: float | None = None
     execution_ms: float | None = None
+    noise_model: str | None = None
+    dry_run: bool = False
+    submitted_at: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> JobRecord:
@@ -124,14 +135,14 @@ class JobRecord:
         failure = body.get("failure") or {}
         if not isinstance(failure, Mapping):
             failure = {"message": failure}
-        results = body.get("results")
-        metadata = body.get("metadata")
+        results, metadata, noise = body.get("results"), body.get("metadata"), body.get("noise")
         return cls(
             id=body["id"],
             state=JobState(body["status"]),
             failure_code=_text(failure.get("code")),
             failure_message=_text(failure.get("message") or failure.get("error")),
             metadata=metadata if isinstance(metadata, Mapping) else None,
+            backend=_text(body.get("backend")),
             shots=_integer(body.get("shots")),
             child_ids=_ids(body.get("child_job_ids")),
             parent_id=_text(body.get("parent_job_id")),
@@ -139,6 +150,11 @@ class JobRecord:
             predicted_wait_ms=_number(body.get("predicted_wait_time_ms")),
             predicted_execution_ms=_number(body.get("predicted_execution_duration_ms")),
             execution_ms=_number(body.get("execution_duration_ms")),
+            noise_model=_text(noise.get("model")) if isinstance(noise, Mapping) else None,
+            dry_run=body.get("dry_run") is True,
+            submitted_at=_text(body.get("submitted_at")),
+            started_at=_text(body.get("started_at")),
+            completed_at=_text(body.get("completed_at")),
         )
 
 
@@ -177,6 +193,34 @@ class CatalogEntry:
             noise_models=_texts(body.get("noise_models")),
             characterization_id=_text(body.get("characterization_id")),
         )
+
+
+def http_date(text: str | None) -> datetime | None:
+    """Return the moment that a ``Date`` header names, or None.
+
+    >>> http_date("Mon, 05 Oct 2026 12:00:30 GMT").isoformat()
+    '2026-10-05T12:00:30+00:00'
+    """
+    try:
+        return _aware(parsedate_to_datetime(text or ""))
+    except (ValueError, TypeError):
+        return None
+
+
+def moment(text: str | None) -> datetime | None:
+    """Return the moment that a time of the service names, or None.
+
+    >>> moment("2026-10-05T12:00:00.250Z").isoformat()
+    '2026-10-05T12:00:00.250000+00:00'
+    """
+    try:
+        return _aware(datetime.fromisoformat((text or "").replace("Z", "+00:00")))
+    except ValueError:
+        return None
+
+
+def _aware(time: datetime) -> datetime:
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
 def _text(value: object) -> str | None:

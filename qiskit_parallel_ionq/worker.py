@@ -5,11 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from . import wire
-from .api import Api, accepted_id, refusal
+from .api import Api, Page, accepted_id, refusal
 from .decode import RawResult
 from .errors import ApiError, CircuitCancelledError, IonQError, TransportError
 from .lifecycle import failure_of
@@ -19,6 +19,8 @@ from .sources import Kind, Source, sources
 from .wire import JobRecord, JobState
 
 MAX_PAGES = 200
+MARGIN = 300.0
+"""Seconds by which a listing is read back further than it must, for clocks that disagree."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +46,28 @@ class Report:
     verdict: Verdict | None = None
 
 
+class _Descent:
+    """Tells when a listing has been read back far enough. All times are the service's own."""
+
+    def __init__(self, age: float | None) -> None:
+        self._age = age
+        self._horizon: datetime | None = None
+        self._last: datetime | None = None
+
+    def is_past(self, page: Page) -> bool:
+        """Say whether everything further down is too old; never where the order is in doubt."""
+        if self._age is None or page.date is None:
+            return False
+        self._horizon = self._horizon or page.date - timedelta(seconds=self._age)
+        for record in page.records:
+            time = wire.moment(record.submitted_at)
+            if time is None or (self._last is not None and time > self._last):
+                self._age = None  # not from new to old, or without times
+                return False
+            self._last = time
+        return self._last is not None and self._last < self._horizon
+
+
 class _Unfinished(IonQError):  # noqa: N818 - it is no failure
     """What was asked for is not there yet."""
 
@@ -55,15 +79,22 @@ class Worker:
         self._api = api
         self._now = now
 
-    def submit(self, body: bytes) -> Report:
-        """Send one job and say what its answer proves; the value is the job's id."""
+    def submit(self, body: bytes, make_durable: Callable[[], None] = lambda: None) -> Report:
+        """Send one job and say what its answer proves; the value is the job's id.
+
+        Args:
+            body: the request.
+            make_durable: called first; what it raises keeps the request from being sent.
+        """
         sent_at = self._now()
         try:
+            make_durable()
+            sent_at = self._now()
             reply = self._api.create_job(body)
         except TransportError as error:
             verdict = verdict_on_submission(None, sent=error.sent)
             return Report(error=error, is_passing=True, is_congestion=True, sent_at=sent_at, verdict=verdict)
-        except IonQError as error:  # no key, for one: the same for every job of the run
+        except IonQError as error:  # no key, no room on disk: the same for every job of the run
             return Report(error=error, sent_at=sent_at, verdict=Verdict.STOP)
         job_id = accepted_id(reply)
         verdict = verdict_on_submission(reply.status, sent=True, has_id=job_id is not None)
@@ -110,27 +141,38 @@ class Worker:
 
         return self._reading(ask)
 
-    def list_tokens(self) -> Report:
-        """Read the account's whole job listing; the value is a `Listing`."""
+    def list_tokens(self, *, since: float | None = None) -> Report:
+        """Read the account's job listing; the value is a `Listing`.
+
+        Args:
+            since: on the conductor's clock, when the first job left that is looked for. Where the listing
+                proves to run from new to old it is read back to a while before that; else to its end.
+        """
         begun_at = self._now()
 
         def ask() -> Listing:
-            records: dict[str, JobRecord] = {}
+            records: dict[str, tuple[JobRecord, ...]] = {}
             cursors: set[str | None] = set()
             cursor: str | None = None
+            order = _Descent(None if since is None else begun_at - since + MARGIN)
             while cursor not in cursors and len(cursors) < MAX_PAGES:
                 cursors.add(cursor)
                 page = self._api.jobs(cursor=cursor)
                 for record in page.records:
                     mark = (record.metadata or {}).get(wire.TOKEN_KEY)
-                    if isinstance(mark, str) and not record.parent_id:
-                        records.setdefault(mark, record)
+                    known = records.get(mark, ()) if isinstance(mark, str) else ()
+                    if isinstance(mark, str) and not record.parent_id and record not in known:
+                        records[mark] = (*(r for r in known if r.id != record.id), record)
                 cursor = page.next
-                if cursor is None:
+                if cursor is None or order.is_past(page):
                     return Listing(records, is_complete=True, begun_at=begun_at)
             return Listing(records, is_complete=False, begun_at=begun_at)
 
         return self._reading(ask)
+
+    def project(self) -> Report:
+        """Ask which project the key belongs to; the value is its id, or None."""
+        return self._reading(self._api.project)
 
     def cancel(self, ids: Sequence[str]) -> Report:
         """Ask for jobs to be cancelled: in one request, or one by one where that is refused."""

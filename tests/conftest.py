@@ -14,6 +14,14 @@ settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
 
 
+@pytest.fixture(autouse=True, scope="session")
+def records_of_their_own(tmp_path_factory):
+    """Runs of tests are not recorded among the user's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("QISKIT_PARALLEL_IONQ_STATE_DIR", str(tmp_path_factory.mktemp("runs")))
+        yield
+
+
 @pytest.fixture(scope="module")
 def local_service():
     """One emulated service without delays or faults for a whole module."""

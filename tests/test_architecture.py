@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version errors wire gates options policy",
-    "thinking": "target compiler encode drafts decode lifecycle sources parcel merge reconcile",
-    "doing": "credentials transport api batch worker conductor",
-    "face": "display job backend provider",
+    "thinking": "target compiler encode drafts decode lifecycle sources parcel merge reconcile chronicle salvage",
+    "doing": "credentials transport api journal archive batch worker conductor",
+    "face": "display report job rerun backend provider",
     "door": "cli",
 }
 ORDER = " ".join(FLOORS.values()).split()
@@ -78,7 +78,20 @@ def test_the_emulator_names_none_of_us():
         ("qiskit_ionq", {"gates.py"}),
         ("requests", {"transport.py"}),
         ("urllib3", {"transport.py"}),
-        ("threading", {"batch.py", "transport.py", "loop.py", "display.py", "provider.py"}),
+        (
+            "threading",
+            {
+                "batch.py",
+                "journal.py",
+                "transport.py",
+                "gate.py",
+                "loop.py",
+                "pool.py",
+                "display.py",
+                "provider.py",
+            },
+        ),
+        ("platformdirs", {"archive.py"}),
         ("subprocess", set()),
     ],
 )

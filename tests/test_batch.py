@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qiskit_parallel_ionq.batch import Batch, Progress
+from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.decode import Outcome
 from qiskit_parallel_ionq.errors import CircuitCancelledError, CircuitFailedError
 from qiskit_parallel_ionq.lifecycle import BetLost, BetPlaced, Phase, Submission, step
@@ -21,7 +22,7 @@ OUTCOME = Outcome(shots=1, values=np.array([0]), tallies=np.array([1]))
 
 
 def _batch(total=3, seed=7, phases=()):
-    batch = Batch("run", total, target="simulator", workers=1, window=None, seed=seed, on_unknown="reconcile")
+    batch = Batch(Run("run", total, "simulator", seed=seed))
     for index, phase in enumerate(phases):
         batch.submissions.append(replace(Submission(), phase=phase, job_id=f"j{index}"))
         batch.parcel_of[index] = index

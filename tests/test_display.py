@@ -15,6 +15,7 @@ import pytest
 
 from qiskit_parallel_ionq import display
 from qiskit_parallel_ionq.batch import Batch
+from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.decode import Outcome
 from qiskit_parallel_ionq.errors import CircuitCancelledError
 
@@ -39,7 +40,7 @@ def bar_of(batch: Batch) -> Iterator[Screen]:
 
 @pytest.fixture
 def batch():
-    return Batch("run", 4, target="simulator", workers=1, window=None, seed=1, on_unknown="never")
+    return Batch(Run("run", 4, "simulator", seed=1))
 
 
 def finish(batch: Batch, index: int, error: Exception | None = None) -> None:

@@ -35,7 +35,14 @@ from scipy.linalg import expm
 
 from qiskit_parallel_ionq.emulator.qasm3 import read_program
 from qiskit_parallel_ionq.emulator.simulate import simulate
-from qiskit_parallel_ionq.encode import Readout, encode_circuit, ionq_header, job_body, read_ionq_header
+from qiskit_parallel_ionq.encode import (
+    Readout,
+    encode_circuit,
+    header_entry,
+    ionq_header,
+    job_body,
+    read_ionq_header,
+)
 from qiskit_parallel_ionq.errors import EncodeError, ResultIntegrityError
 from qiskit_parallel_ionq.gates import GPI2Gate, GPIGate, MSGate, ZZGate
 
@@ -1085,7 +1092,7 @@ def partly_read() -> QuantumCircuit:
 def test_a_header_comes_back_as_the_readout_it_was(circuit, kind):
     circuit.metadata = {"secret": 7}
     encoded = encode_circuit(circuit, kind=kind)
-    text = ionq_header([encoded])
+    text = ionq_header([header_entry(encoded)])
     (entry,) = read_ionq_header(text)
     sources = encoded.readout.sources if encoded.readout.final else (None,) * circuit.num_clbits
     # A circuit without classical bits cannot be told from one whose bits nobody wrote.
@@ -1095,21 +1102,21 @@ def test_a_header_comes_back_as_the_readout_it_was(circuit, kind):
     assert entry.header["name"] == circuit.name
     assert entry.header["memory_slots"] == circuit.num_clbits
     assert "secret" not in json.dumps(decompress_metadata_string(text))
-    assert ionq_header([encode_circuit(circuit, kind=kind)]) == text
+    assert ionq_header([header_entry(encode_circuit(circuit, kind=kind))]) == text
     assert base64.b64decode(text)[4:8] == bytes(4)  # where gzip would put the time
 
 
 def test_qiskit_ionq_reads_what_we_write():
     parts = [encode_circuit(circuit, kind="qis") for circuit in (bell(), partly_read(), unread())]
-    theirs = decompress_metadata_string(ionq_header(parts))
+    theirs = decompress_metadata_string(ionq_header([header_entry(p) for p in parts]))
     assert [entry["meas_mapped"] for entry in theirs] == [[1, 0], [None, 1, None], [-1, -1]]
     assert [entry["n_qubits"] for entry in theirs] == [2, 2, 1]
     assert [entry["memory_slots"] for entry in theirs] == [2, 3, 2]
     assert theirs[0]["creg_sizes"] == [["c", 2]]
-    assert decompress_metadata_string(ionq_header(parts[:1])) == theirs[0]
-    assert [entry.readout.sources for entry in read_ionq_header(ionq_header(parts))] == [
-        part.readout.sources for part in parts
-    ]
+    assert decompress_metadata_string(ionq_header([header_entry(parts[0])])) == theirs[0]
+    assert [
+        entry.readout.sources for entry in read_ionq_header(ionq_header([header_entry(p) for p in parts]))
+    ] == [part.readout.sources for part in parts]
 
 
 def packed(value) -> str:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from qiskit.providers import JobStatus
 
 from qiskit_parallel_ionq.batch import Batch
+from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.decode import Outcome
 from qiskit_parallel_ionq.errors import CircuitFailedError, TransportError
 from qiskit_parallel_ionq.lifecycle import (
@@ -92,7 +93,7 @@ EVENTS = [
 @given(st.data())
 def test_the_status_of_the_whole_never_goes_back_and_is_never_final_early(data):
     parts = data.draw(st.integers(1, 3))
-    batch = Batch("run", parts, target="simulator", workers=1, window=None, seed=1, on_unknown="reconcile")
+    batch = Batch(Run("run", parts, "simulator", seed=1))
     batch.submissions = [Submission()] * parts
     batch.parcel_of = {index: index for index in range(parts)}
     status = composite_status(batch.phases())
@@ -144,9 +145,7 @@ def test_the_header_of_the_circuit_is_left_as_it_is():
 
 def test_results_stand_in_input_order_and_qiskit_reads_them():
     entries = [
-        experiment(
-            {**HEADER, "name": f"c{k}"}, shots=4, outcome=_outcome([k], [4], order=[0] * 4)
-        )
+        experiment({**HEADER, "name": f"c{k}"}, shots=4, outcome=_outcome([k], [4], order=[0] * 4))
         for k in range(4)
     ]
     result = merge(entries, backend_name="ionq_parallel", backend_version="1", job_id="run")

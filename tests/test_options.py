@@ -45,6 +45,8 @@ ACCEPTED = [
     ("optimization_level", None, None),
     ("optimization_level", 3, 3),
     ("on_unknown", "never", "never"),
+    ("keep_circuits", False, False),
+    ("on_interrupt", "cancel", "cancel"),
     ("progress", True, True),
 ]  # fmt: skip
 
@@ -63,10 +65,10 @@ REFUSED = [
     ("extra_query_params", [1]), ("extra_query_params", {"input": {}}), ("extra_query_params", {"shots": 1}),
     ("extra_query_params", {"backend": "qpu"}), ("extra_query_params", {"metadata": {}}),
     ("extra_query_params", {"type": 1}),
-    ("extra_metadata", 3), ("extra_metadata", {"qpi": "x"}), ("extra_metadata", {"qpi_chk": "x"}),
+    ("extra_metadata", 3), ("extra_metadata", {"qpi": "x"}), ("extra_metadata", {"qpi_chk": "x"}), ("extra_metadata", {"qpi_in": "0"}),
     ("extra_metadata", {"qiskit_header": "x"}),
     ("name", 3), ("session_id", b"s"),
-    ("dry_run", 0), ("use_parallel", "no"), ("progress", 2),
+    ("dry_run", 0), ("use_parallel", "no"), ("progress", 2), ("keep_circuits", 1), ("on_interrupt", "stop"),
     ("max_workers", 0), ("max_workers", 65), ("max_workers", 2.0),
     ("circuits_per_job", 0), ("circuits_per_job", 5_001), ("circuits_per_job", "auto"),
     ("optimization_level", 4), ("optimization_level", -1), ("optimization_level", "1"),

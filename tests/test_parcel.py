@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from qiskit import QuantumCircuit
 
 from qiskit_parallel_ionq import wire
-from qiskit_parallel_ionq.encode import Readout, encode_circuit
+from qiskit_parallel_ionq.encode import Readout, encode_circuit, header_entry
 from qiskit_parallel_ionq.options import RunOptions
-from qiskit_parallel_ionq.parcel import Packer, token
+from qiskit_parallel_ionq.parcel import Packer, Token, positions, ranges
 
 RUN = "4fQ0000000000000000000"
 
@@ -45,15 +45,15 @@ def _body(parcel):
 
 
 def test_a_token_is_short_and_never_the_same_for_two_submissions():
-    tokens = [token(RUN, index, generation) for index in range(2_000) for generation in range(2)]
+    tokens = [str(Token(RUN, index, generation)) for index in range(2_000) for generation in range(2)]
     assert len(set(tokens)) == len(tokens)
-    assert token(RUN, 0) == f"1.{RUN}.0.0"
-    assert len(token(RUN, 10**9, 99)) <= 40
+    assert str(Token(RUN, 0)) == f"1.{RUN}.0.0"
+    assert len(str(Token(RUN, 10**9, 99))) <= 40
 
 
 @given(st.integers(0, 10**12))
 def test_the_index_can_be_read_back_from_a_token(index):
-    assert int(token(RUN, index).split(".")[2], 36) == index
+    assert Token.read(str(Token(RUN, index, 3))) == Token(RUN, index, 3)
 
 
 def test_one_circuit_a_job_goes_out_at_once():
@@ -100,10 +100,10 @@ def test_packs_are_sent_when_full_and_the_rest_at_the_end():
 
 def test_circuits_that_cannot_share_a_job_do_not():
     parcels = _parcels([BELL, PROGRAM, BELL, BELL], shots=[100, 100, 200, 100], circuits_per_job=10)
-    assert [(p.circuits, p.shots, p.encoded[0].kind) for p in parcels] == [
-        ((1,), 100, "qasm3"),
-        ((0, 3), 100, "qis"),
-        ((2,), 200, "qis"),
+    assert [(p.circuits, p.shots, p.by_register) for p in parcels] == [
+        ((1,), 100, True),
+        ((0, 3), 100, False),
+        ((2,), 200, False),
     ]
 
 
@@ -124,9 +124,12 @@ def test_every_circuit_travels_exactly_once_and_in_order(circuits, per_job):
     assert len({p.token for p in parcels}) == len(parcels)
     for parcel in parcels:
         assert list(parcel.circuits) == sorted(parcel.circuits)
-        assert len(parcel.circuits) == len(parcel.encoded) <= per_job
-        assert [circuits[index] for index in parcel.circuits] == [(c, parcel.shots) for c in parcel.encoded]
-        assert sum(c.num_gates for c in parcel.encoded) <= wire.MAX_GATES_PER_JOB
+        carried = [circuits[index][0] for index in parcel.circuits]
+        assert len(carried) <= per_job
+        assert {circuits[index][1] for index in parcel.circuits} == {parcel.shots}
+        assert parcel.readouts == tuple(c.readout for c in carried)
+        assert parcel.headers == tuple(header_entry(c) for c in carried)
+        assert sum(c.num_gates for c in carried) <= wire.MAX_GATES_PER_JOB
 
 
 def test_packing_thousands_takes_no_time_to_speak_of():
@@ -183,3 +186,23 @@ def test_the_register_decides_how_a_program_is_read():
     by_register = replace(PROGRAM, readout=Readout((0, 1), 2, labels=(("c", 0), ("c", 1))))
     assert _parcels([by_register])[0].by_register
     assert not _parcels([BELL])[0].by_register
+
+
+def test_a_pack_says_which_circuits_it_holds_where_they_are_not_in_a_row():
+    first, second = _parcels([BELL] * 4, shots=[100, 200, 100, 200], circuits_per_job=10)
+    assert [_body(p)["metadata"]["qpi_in"] for p in (first, second)] == ["0,2", "1,3"]
+    assert "qpi_in" not in _body(_parcels([BELL] * 4, circuits_per_job=10)[0])["metadata"]
+
+
+@given(st.sets(st.integers(0, 9_999), min_size=1, max_size=50))
+def test_positions_in_short_are_read_back(indices):
+    assert positions(ranges(sorted(indices))) == tuple(sorted(indices))
+
+
+def test_the_seed_of_a_run_travels_with_its_jobs_so_that_it_can_be_rebuilt_from_them():
+    packer = Packer(RUN, 1, "simulator", RunOptions(noise_model="forte-1"), "agent/1", seed=2**63 - 1)
+    (parcel,) = packer.add(0, BELL, 100)
+    metadata = _body(parcel)["metadata"]
+    assert metadata["qpi_chk"].split(".") == ["1", parcel.digest, str(2**63 - 1)]
+    assert all(len(metadata[key]) <= 40 for key in ("qpi", "qpi_chk"))
+    assert 1 <= _body(parcel)["noise"]["seed"] < 2**31  # a result asked for twice is the same twice

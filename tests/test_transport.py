@@ -6,10 +6,13 @@ from __future__ import annotations
 import gzip
 import logging
 import pickle
+import re
 import socket
 import threading
 import time
 import traceback
+import tracemalloc
+import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -18,7 +21,7 @@ from types import SimpleNamespace
 import pytest
 
 from qiskit_parallel_ionq import transport as module
-from qiskit_parallel_ionq.api import Api
+from qiskit_parallel_ionq.api import Api, accepted_id
 from qiskit_parallel_ionq.credentials import Secret
 from qiskit_parallel_ionq.errors import CredentialsError, IonQError, OptionError, TransportError
 from qiskit_parallel_ionq.transport import Reply, Transport
@@ -42,6 +45,9 @@ class Server(ThreadingHTTPServer):
     def process_request(self, request, client_address) -> None:
         self.connections += 1
         super().process_request(request, client_address)
+
+    def handle_error(self, request, client_address) -> None:
+        """A client that hangs up on too long an answer is what some tests are about."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -106,6 +112,10 @@ def make():
     yield transport
     for one in made:
         one.close()
+
+
+def repr_of(value):
+    return repr(value)[:20]
 
 
 def _unused_port():
@@ -201,13 +211,23 @@ def test_an_answer_that_never_comes_ends_in_time(make):
     assert error.sent is True
 
 
-def test_an_answer_that_drips_for_ever_ends_in_time(make):
+@pytest.mark.parametrize(
+    ("begin", "drop"),
+    [
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n", b"x"),
+        (b"HTTP/1.1 200 OK\r\nX-Long: ", b"x"),
+        (b"", b"H"),
+    ],
+    ids=["chunks", "body", "header", "status"],
+)
+def test_an_answer_that_drips_for_ever_ends_in_time(make, begin, drop):
     def drip(connection):
         connection.recv(65536)
-        connection.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        connection.sendall(begin)
         for _ in range(200):
             try:
-                connection.sendall(b"1\r\nx\r\n")
+                connection.sendall(drop)
             except OSError:
                 return
             time.sleep(0.01)
@@ -215,9 +235,25 @@ def test_an_answer_that_drips_for_ever_ends_in_time(make):
     with raw_server(drip) as address:
         begun = time.monotonic()
         error = _failure(make(f"http://{address}"), read_timeout=0.05)
-        assert time.monotonic() - begun < 1.5
+        assert time.monotonic() - begun < 1.0
     assert error.sent is True
-    assert "took longer" in str(error)
+    assert "took longer than 0.2 s" in str(error)
+
+
+def test_a_large_body_on_a_slow_line_outlasts_the_time_for_connecting(make, monkeypatch):
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.1)
+    size = 16 * 2**20
+
+    def take_time(connection):
+        time.sleep(0.3)
+        received = connection.recv(65536)
+        while len(received) < size:
+            received += connection.recv(2**22)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+
+    with raw_server(take_time) as address:
+        transport = make(f"http://{address}")
+        assert transport.exchange("POST", "/jobs", body=bytes(size), read_timeout=5.0).body == b"{}"
 
 
 def test_the_flag_is_of_this_exchange_and_not_of_the_one_before(server, make):
@@ -246,6 +282,35 @@ def test_a_proxy_that_refuses_the_way_through_was_not_sent_the_request(make):
 def test_a_proxy_that_is_not_there_is_sent_nothing(make):
     proxies = {"http": f"http://127.0.0.1:{_unused_port()}"}
     assert _failure(make("http://ionq.invalid", proxies=proxies)).sent is False
+
+
+# ── the words ──
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("behave", [_never_answer, _close_at_once, _speak_garbage, _half_a_body, None])
+def test_a_failure_names_no_object_of_ours_and_says_what_to_do(make, monkeypatch, scheme, behave):
+    monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.1)
+    with raw_server(behave or _close_at_once) as address:
+        url = f"{scheme}://{address if behave else f'127.0.0.1:{_unused_port()}'}"
+        text = str(_failure(make(url), read_timeout=0.1))
+    assert not re.search(r"_Pool|_Secure|_Connection|<|object at|host=|_ssl\.c", text)
+    assert re.search(r"\?$|before sending it again\.$", text)
+    assert len(text) < 300
+
+
+def test_what_is_safe_to_ask_again_is_said_to_be(make):
+    with raw_server(_close_after_request) as address, pytest.raises(TransportError, match="again is safe"):
+        make(f"http://{address}").exchange("GET", "/jobs")
+
+
+@pytest.mark.parametrize(
+    "proxy", ["http://u:s3cret@", "u:s3cret@host:1", "ftp://u:s3cret@host", "http://u:s3cret@[", 7, None]
+)
+def test_what_is_no_proxy_is_refused_without_being_quoted(make, proxy):
+    with pytest.raises(OptionError, match=r"proxies\['https'\]") as caught:
+        make("https://api.ionq.test", proxies={"https": proxy})
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
 # ── the answer ──
@@ -283,13 +348,64 @@ def test_nothing_below_us_tries_again_after_a_lost_answer(make, method):
 
 
 @pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
-def test_an_answer_too_large_is_not_read_to_its_end(server, make, monkeypatch, headers):
-    monkeypatch.setattr(module, "LARGEST_ANSWER", 100_000)
+def test_an_answer_too_large_is_not_read_to_its_end(server, make, headers):
     body = b"0" * 1_000_000
     server.answer = lambda request: (200, headers, gzip.compress(body) if headers else body)
     with pytest.raises(TransportError, match="exceeds 100,000 bytes") as caught:
-        make(server.url).exchange("GET", "/jobs")
+        make(server.url).exchange("GET", "/jobs", largest=100_000)
     assert caught.value.sent
+    assert make(server.url).exchange("GET", "/jobs", largest=1_000_000).body == body
+
+
+def test_each_kind_of_answer_has_its_own_bound(make, monkeypatch):
+    asked = {}
+    monkeypatch.setattr(
+        Transport,
+        "exchange",
+        lambda self, method, path, *, largest=module.LARGEST_LISTING, **_: (
+            asked.update({f"{method} {path}": largest}) or Reply(200, {}, b'{"jobs": []}')
+        ),
+    )
+    api = Api(make("https://api.ionq.test"))
+    api.create_job(b"{}")
+    api.jobs()
+    api.result("/jobs/j1/results/histogram")
+    assert asked == {
+        "POST /jobs": module.LARGEST_SUBMISSION_ANSWER,
+        "GET /jobs": module.LARGEST_LISTING,
+        "GET /jobs/j1/results/histogram": module.LARGEST_RESULT,
+    }
+
+
+def test_a_bomb_is_not_unpacked_beyond_the_bound(server, make):
+    packer = zlib.compressobj(9, wbits=31)
+    bomb = b"".join(packer.compress(bytes(2**20)) for _ in range(256)) + packer.flush()
+    server.answer = lambda request: (200, {"Content-Encoding": "gzip"}, bomb)
+    transport = make(server.url)
+    tracemalloc.start()
+    try:
+        with pytest.raises(TransportError, match="exceeds 1,048,576 bytes"):
+            transport.exchange("GET", "/jobs", largest=2**20)
+        assert tracemalloc.get_traced_memory()[1] < 8 * 2**20  # of 256
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("packing", ["br", "zstd", "gzip, gzip", "compress", "x" * 500])
+def test_an_answer_in_a_packing_nobody_asked_for_is_none(server, make, packing):
+    server.answer = lambda request: (200, {"Content-Encoding": packing}, b"\x00" * 10)
+    with pytest.raises(TransportError) as caught:
+        make(server.url).exchange("GET", "/jobs")
+    assert server.requests[0].headers["Accept-Encoding"] == "gzip, deflate"
+    assert caught.value.sent
+    assert len(str(caught.value)) < 300
+
+
+@pytest.mark.parametrize("packed", [gzip.compress(b"{}" * 50)[:-12], b"no gzip at all"])
+def test_a_packed_answer_that_is_spoilt_is_none(server, make, packed):
+    server.answer = lambda request: (200, {"Content-Encoding": "gzip"}, packed)
+    with pytest.raises(TransportError):
+        _ = Api(make(server.url)).jobs()
 
 
 def test_a_truncated_answer_is_none(make):
@@ -299,11 +415,34 @@ def test_a_truncated_answer_is_none(make):
 
 
 @pytest.mark.parametrize(
-    "body", [b"NaN", b'{"a": Infinity}', b"[-Infinity]", b"[" * 200_000, b"{", b"", b"\xff", b"1" * 5_000]
+    "body",
+    [
+        *[b"NaN", b'{"a": Infinity}', b"[-Infinity]", b"{", b"", b"\xff", b"1" * 5_000],
+        *[b"[" * 200_000, b'{"a":' * 200_000, b'{"a":[' * 100_000],
+    ],
+    ids=repr_of,
 )
 def test_what_is_not_json_is_a_value_error(body):
     with pytest.raises(ValueError):
         Reply(200, {}, body).json()
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1, "a": 1}', b'[{"b": {"id": 1, "x": 2, "id": 3}}]'])
+def test_a_key_that_stands_twice_is_a_value_error_but_in_results(body):
+    with pytest.raises(ValueError, match="twice"):
+        Reply(200, {}, body).json()
+    Reply(200, {}, body).json(unique_keys=False)
+
+
+def test_an_answer_to_a_submission_with_two_ids_has_none():
+    assert accepted_id(Reply(201, {}, b'{"id": "j1"}')) == "j1"
+    assert accepted_id(Reply(201, {}, b'{"id": "j1", "id": "j2"}')) is None
+
+
+def test_a_listing_with_a_key_twice_is_no_listing(server, make):
+    server.answer = lambda request: (200, {}, b'{"jobs": [], "next": "a", "next": null}')
+    with pytest.raises(TransportError, match="'next' stands twice"):
+        Api(make(server.url)).jobs()
 
 
 # ── connections ──

@@ -218,7 +218,7 @@ def test_a_listing_reads_every_page_and_keeps_what_bears_a_token():
     listing = worker.list_tokens().value
     assert listing.is_complete
     assert listing.begun_at == 42.0
-    assert {token: record.id for token, record in listing.records.items()} == {"t1": "a", "t2": "c"}
+    assert {t: [r.id for r in jobs] for t, jobs in listing.records.items()} == {"t1": ["a", "d"], "t2": ["c"]}
     assert [kwargs["cursor"] for _, _, kwargs in api.calls] == [None, "2"]
 
 

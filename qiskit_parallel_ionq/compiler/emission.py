@@ -15,7 +15,6 @@ most.
 from __future__ import annotations
 
 from math import atan2, cos, hypot, pi, sin, sqrt
-
 from typing import Any, NamedTuple
 
 from qiskit import QuantumCircuit

@@ -3,23 +3,45 @@
 
 from __future__ import annotations
 
+import json
 import logging
+from concurrent.futures import Future
+from dataclasses import asdict, replace
+from functools import partial
 from typing import Any
 
 from ..batch import Batch
-from ..decode import Outcome
-from ..errors import IonQError
-from ..lifecycle import CancelAsked, Command, Event, Phase, Stopped, Submission, step
+from ..chronicle import error_facts, event_record
+from ..decode import Outcome, RawResult
+from ..errors import IonQError, JobError, NotSentError
+from ..lifecycle import (
+    Absent,
+    Accepted,
+    CancelAsked,
+    Command,
+    Event,
+    Lost,
+    Phase,
+    Stopped,
+    Submission,
+    Unresolved,
+    step,
+)
 from ..parcel import Parcel
-from ..worker import Worker
+from ..worker import Report, Worker
 from .cancelling import Cancelling
 from .fetching import Fetching
 from .ledger import Ledger, Voyage
-from .loop import Lane, Loop
+from .loop import Lane, Loop, Order, Task
 from .submitting import Submitting
 from .watching import Watching
 
 logger = logging.getLogger("qiskit_parallel_ionq")
+
+
+_NEVER_HANDED_OVER = (
+    "this circuit was never sent: the program ended before run() had compiled it, and only the program has it"
+)
 
 
 class Conductor:
@@ -35,6 +57,8 @@ class Conductor:
         self.loop = loop or Loop()
         self.loop.on_bug, self.loop.on_end = self._give_up, self._end
         self._ledgers: dict[Batch, Ledger] = {}
+        self._project: str | None = None
+        self._asked_project = False
         self._submitting = Submitting(self)
         self._watching = Watching(self)
         self._cancelling = Cancelling(self, self._watching)
@@ -62,6 +86,27 @@ class Conductor:
         """Cancel what has no result yet."""
         self.loop.post(lambda: self._cancel(batch, include_running))
 
+    def detach(self, batch: Batch) -> None:
+        """Send nothing more of a batch, from this moment on; what was sent goes on."""
+        batch.is_detached = True
+        self.loop.post(lambda: self._detach(batch))
+
+    def adopt(self, batch: Batch, *, refusal: Exception | None) -> None:
+        """Go on with a batch that was restored.
+
+        Args:
+            batch: what is known of it.
+            refusal: why what was not sent is not sent now, either; None: it is.
+        """
+        self.loop.post(lambda: self._adopt(batch, refusal))
+
+    def release(self, batch: Batch) -> Future[None]:
+        """Let go of a batch as soon as none of its requests is under way; somebody else goes on with it."""
+        released: Future[None] = Future()
+        batch.is_detached = True
+        self.loop.post(lambda: self._release(batch, released))
+        return released
+
     # -- what the parts ask for; on the loop's thread only -------------------------------------
 
     def ledger(self, batch: Batch) -> Ledger:
@@ -79,19 +124,59 @@ class Conductor:
         if after is before:
             return
         batch.submissions[number] = after
+        if after.record is not None or after.phase is Phase.DONE:
+            self._drop_request(batch, number, after)
+        self._note(batch, number, event)
+        if before.phase is Phase.UNKNOWN:
+            self._ledgers[batch].doubts.pop(number, None)
+        if isinstance(event, Absent):
+            self._ledgers[batch].resent.add(number)
         self._ledgers[batch].active += _is_active(after) - _is_active(before)
         for command in commands:
             self._see_to(batch, number, command)
         if after.phase in (Phase.FAILED, Phase.CANCELLED):
             for index in batch.parcels[number].circuits:
-                self.end_circuit(batch, index, error=after.error)
+                self._end_circuit(batch, index, error=after.error)
         batch.notify()
 
-    def end_circuit(
+    def _drop_request(self, batch: Batch, number: int, submission: Submission) -> None:
+        """Forget a request that is not needed again, or is on disk."""
+        parcel = batch.parcels[number]
+        is_home = submission.phase is Phase.DONE and batch.errors.keys().isdisjoint(parcel.circuits)
+        if parcel.body and (is_home or number in batch.places):
+            batch.parcels[number] = replace(parcel, body=b"")
+
+    def circuit_done(self, batch: Batch, index: int, outcome: Outcome | None, raw: RawResult | None) -> None:
+        """Keep a circuit's result, None where none was wanted."""
+        if batch.has_ended(index):
+            return
+        place = None if raw is None else batch.record.put_result(json.dumps(raw.body).encode())
+        if place is not None and raw is not None:
+            batch.record.note({"is": "result", "i": index, "kind": raw.kind, "at": asdict(place)})
+        elif raw is None:
+            batch.record.note({"is": "result", "i": index})
+        self._end_circuit(batch, index, outcome=outcome)
+
+    def circuit_failed(self, batch: Batch, index: int, error: Exception) -> None:
+        """Keep the reason why a circuit by itself, and not its job, has no result."""
+        batch.record.note({"is": "circuit failed", "i": index, **error_facts(error)})
+        self._end_circuit(batch, index, error=error)
+
+    def _note(self, batch: Batch, number: int, event: Event) -> None:
+        """Tell the run's record what has happened."""
+        record = event_record(number, event, self.loop.wall())
+        if isinstance(event, Stopped | Unresolved):
+            self._ledgers[batch].stays_open = True
+        if record is not None:
+            given = isinstance(event, Accepted) and f"circuit {batch.parcels[number].circuits[0]} of run "
+            precious = f"{given}{batch.run.id} is IonQ job {record.get('id')}" if given else None
+            batch.record.note(record, precious=precious)
+
+    def _end_circuit(
         self, batch: Batch, index: int, *, outcome: Outcome | None = None, error: Exception | None = None
     ) -> None:
-        """Note a circuit's result, or the reason why it has none; the first note stands."""
-        if index in batch.outcomes or index in batch.errors:
+        """Publish a circuit's result, or the reason why it has none; the first stands."""
+        if batch.has_ended(index):
             return
         if error is None:
             batch.outcomes[index] = outcome
@@ -112,14 +197,29 @@ class Conductor:
     def _open(self, batch: Batch) -> Ledger:
         ledger = self._ledgers.get(batch)
         if ledger is None:
-            ledger = Ledger(began=self.loop.now(), lane=Lane(batch.workers))
-            opened = ledger
-            if batch.window is not None:
-                window = batch.window
-                ledger.lane.may_submit = lambda: opened.active < window
+            ledger = Ledger(began=self.loop.now(), lane=Lane(batch.run.workers))
+            ledger.lane.may_submit = partial(self._submitting.may_submit, batch, ledger)
             self._ledgers[batch] = ledger
             self.loop.open_lane(ledger.lane)
+            self._note_project(batch, ledger)
         return ledger
+
+    def _note_project(self, batch: Batch, ledger: Ledger) -> None:
+        """Record whose jobs these are: asked once, beside the first run, and no run waits for it."""
+        if not batch.record.is_kept or batch.project is not None:
+            return
+
+        def told(report: Report) -> None:
+            self._project = report.value or self._project
+            if self._project is not None:
+                batch.project = self._project
+                batch.record.note({"is": "project", "id": self._project})
+
+        if self._project is not None:
+            told(Report(value=self._project))
+        elif not self._asked_project:
+            self._asked_project = True
+            ledger.lane.put(Order.LOOK, Task(perform=self.worker.project, then=told))
 
     def _take(self, batch: Batch, parcel: Parcel) -> None:
         ledger = self._open(batch)
@@ -137,23 +237,97 @@ class Conductor:
 
     def _fail(self, batch: Batch, index: int, error: Exception) -> None:
         self._open(batch)
-        self.end_circuit(batch, index, error=error)
+        self.circuit_failed(batch, index, error)
 
     def _cancel(self, batch: Batch, include_running: bool) -> None:
         if batch.is_over:
             return
         ledger = self._open(batch)
         ledger.is_cancelled, ledger.cancels_running = True, include_running
+        ledger.lane.is_cancelled = True
         self._submitting.withdraw(batch)
         for number in range(len(batch.submissions)):
             self.apply(batch, number, CancelAsked())
+
+    def _detach(self, batch: Batch) -> None:
+        if batch.is_over:
+            return
+        ledger = self._open(batch)
+        reason = (
+            "this circuit was not sent: the run was interrupted before. "
+            f"provider.resume({batch.run.id!r}, submit=True) sends it"
+        )
+        batch.record.note({"is": "detached", "t": round(self.loop.wall(), 3)})
+        self._submitting.stop(batch, NotSentError(reason))
+        self._leave_out_the_missing(batch, ledger, NotSentError(reason))
+
+    def _leave_out_the_missing(self, batch: Batch, ledger: Ledger, error: NotSentError) -> None:
+        """End circuits that were never handed over, for as long as nobody hands them over again."""
+        for index in range(batch.total):
+            if index not in batch.parcel_of and not batch.has_ended(index):
+                ledger.stays_open = True
+                self._end_circuit(batch, index, error=error)
+
+    def _adopt(self, batch: Batch, refusal: Exception | None) -> None:
+        ledger = self._open(batch)
+        ledger.stopped = refusal
+        ledger.voyages = [Voyage() for _ in batch.submissions]
+        for number, submission in enumerate(batch.submissions):
+            batch.submissions[number] = self._revived(batch, number, submission)
+        ledger.active = sum(map(_is_active, batch.submissions))
+        self._leave_out_the_missing(batch, ledger, NotSentError(_NEVER_HANDED_OVER))
+        for number, submission in enumerate(batch.submissions):
+            match submission.phase:
+                case Phase.WAITING:
+                    self._submitting.submit(batch, number)
+                case Phase.SENDING:
+                    why = "the process that sent it ended"
+                    self.apply(batch, number, Lost(self.loop.now(), why))
+                case Phase.UNKNOWN:
+                    self._submitting.reconcile(batch, number)
+                case Phase.QUEUED:
+                    self._watching.look_at(self.loop.now(), batch, number)
+        if batch.is_over:
+            self.loop.at(self.loop.now(), lambda: self._forget(batch))
+        batch.notify()
+
+    def _revived(self, batch: Batch, number: int, submission: Submission) -> Submission:
+        """Return a submission with times on this loop's clock, and asked for again where anything lacks."""
+        shift = self.loop.now() - self.loop.wall()
+        times = ("first_sent_at", "sent_at", "accepted_at", "seen_at", "ended_at")
+        moved = {name: getattr(submission, name) for name in times}
+        moved = {name: time + shift for name, time in moved.items() if time is not None}
+        submission = replace(submission, **moved)
+        lacks = not all(map(batch.has_ended, batch.parcels[number].circuits))
+        was_accepted = submission.phase in (Phase.QUEUED, Phase.RUNNING, Phase.FETCHING)
+        if was_accepted or (submission.phase is Phase.DONE and lacks):
+            submission = replace(
+                submission, phase=Phase.QUEUED, record=None, bet_from=None, seen_at=None, cancel_asked=False
+            )
+        return submission
+
+    def _release(self, batch: Batch, released: Future[None]) -> None:
+        if not self.is_open(batch):
+            released.set_result(None)
+            return
+        ledger = self._ledgers[batch]
+        self._submitting.withdraw(batch)
+        if any(submission.phase is Phase.SENDING for submission in batch.submissions):
+            self.loop.at(self.loop.now() + 0.02, lambda: self._release(batch, released))
+            return
+        del self._ledgers[batch]
+        self.loop.close_lane(ledger.lane)
+        batch.record.close()
+        for index in range(batch.total):
+            self._end_circuit(batch, index, error=JobError("this run goes on in another job object"))
+        released.set_result(None)
 
     def _see_to(self, batch: Batch, number: int, command: Command) -> None:
         match command:
             case Command.SUBMIT:
                 self._submitting.submit(batch, number)
             case Command.RECONCILE:
-                self._submitting.reconcile(batch)
+                self._submitting.reconcile(batch, number)
             case Command.WATCH:
                 self._watching.plan(batch, number)
             case Command.FETCH:
@@ -164,25 +338,32 @@ class Conductor:
                 self._cancelling.cancel(batch, number)
 
     def _end_batch(self, batch: Batch) -> None:
-        ledger = self._open(batch)
+        if not self.is_open(batch):
+            return
+        ledger = self._ledgers[batch]
         logger.info(
             "Batch execution completed: %d/%d circuits in %.2f s (max_workers=%d, target=%s)",
             batch.total - len(batch.errors),
             batch.total,
             self.loop.now() - ledger.began,
-            batch.workers,
+            batch.run.workers,
             batch.target,
         )
+        if ledger.resent:
+            self._submitting.sweep(batch)
         self.loop.at(self.loop.now(), lambda: self._forget(batch))
 
     def _forget(self, batch: Batch) -> None:
         """Drop a batch that is over, once no answer is outstanding that would ask for it."""
-        ledger = self._ledgers[batch]
-        if ledger.lane.under_way or ledger.active:
+        ledger = self._ledgers.get(batch)
+        if ledger is None:
+            return
+        if ledger.lane.under_way or ledger.active or any(ledger.lane.ready):
             self.loop.at(self.loop.now() + 0.5, lambda: self._forget(batch))
         else:
             del self._ledgers[batch]
             self.loop.close_lane(ledger.lane)
+            _close_record(batch, ledger)
 
     def _give_up(self, error: Exception) -> None:
         for batch, ledger in list(self._ledgers.items()):
@@ -190,12 +371,24 @@ class Conductor:
             for tasks in ledger.lane.ready:
                 tasks.clear()
             for index in range(batch.total):
-                self.end_circuit(batch, index, error=error)
+                ledger.stays_open |= not batch.has_ended(index)
+                self._end_circuit(batch, index, error=error)
 
     def _end(self) -> None:
         self._give_up(
             IonQError("the provider was closed before this circuit had a result; what was sent goes on")
         )
+        for batch, ledger in self._ledgers.items():
+            _close_record(batch, ledger)
+
+
+def _close_record(batch: Batch, ledger: Ledger) -> None:
+    """Let go of a run's record; a circuit that may still come to something keeps the run open."""
+    if not batch.errors:
+        batch.record.drop_bodies()
+    if not ledger.stays_open:
+        batch.record.note({"is": "over"})
+    batch.record.close()
 
 
 def _is_active(submission: Submission) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from ..batch import Batch
-from ..decode import RawResult, decode
+from ..decode import RawResult
 from ..errors import ResultIntegrityError
 from ..lifecycle import BetLost, Fetched, FetchFailed, Phase
 from ..parcel import Parcel
@@ -42,7 +42,7 @@ class Fetching:
         results = None if record is None or submission.is_bet else record.results
         if parcel.dry_run:
             for index in parcel.circuits:
-                self._stage.end_circuit(batch, index)
+                self._stage.circuit_done(batch, index, None, None)
             self._finish(batch, number)
         elif not parcel.is_pack:
             kinds = parcel.kinds[:1] if submission.is_bet else parcel.kinds
@@ -108,7 +108,10 @@ class Fetching:
         self._stage.apply(batch, number, BetLost())
 
     def _single(self, batch: Batch, number: int, raw: RawResult) -> None:
-        if self._decode(batch, number, 0, raw):
+        if batch.submissions[number].awaits_look:  # nobody has said yet that the job is ours
+            self._stage.ledger(batch).voyages[number].held = lambda: self._single(batch, number, raw)
+            self._watching.look_at(self._stage.loop.now(), batch, number)
+        elif self._decode(batch, number, 0, raw):
             self._finish(batch, number)
 
     def _read_again(self, batch: Batch, number: int) -> bool:
@@ -140,6 +143,8 @@ class Fetching:
         """Go on with a pack once its own page has named its circuits."""
         submission, parcel = batch.submissions[number], batch.parcels[number]
         record = seen[submission.job_id or ""]
+        if self._watching.disowned(batch, number, record):
+            return
         if submission.is_bet and record.state is not JobState.COMPLETED:
             self._lose_bet(batch, number)
             return
@@ -201,7 +206,7 @@ class Fetching:
             if report.error is None:
                 self._decode(batch, number, position, report.value)
             else:
-                stage.end_circuit(batch, parcel.circuits[position], error=report.error)
+                stage.circuit_failed(batch, parcel.circuits[position], report.error)
             ledger.voyages[number].pieces -= 1
             if ledger.voyages[number].pieces == 0:
                 self._finish(batch, number)
@@ -214,20 +219,13 @@ class Fetching:
         parcel = batch.parcels[number]
         index = parcel.circuits[position]
         try:
-            outcome = decode(
-                raw,
-                parcel.encoded[position].readout,
-                shots=parcel.shots,
-                rng=batch.rng(index),
-                exact=parcel.is_exact,
-                memory=parcel.memory,
-            )
+            outcome = batch.decode(index, parcel, raw)
         except ResultIntegrityError as error:
             if self._read_again(batch, number):
                 return False
-            self._stage.end_circuit(batch, index, error=error)
+            self._stage.circuit_failed(batch, index, error)
         else:
-            self._stage.end_circuit(batch, index, outcome=outcome)
+            self._stage.circuit_done(batch, index, outcome, raw)
         return True
 
     def _finish(self, batch: Batch, number: int) -> None:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -26,10 +27,13 @@ class Voyage:
     due: float = math.inf
     """When it is to be looked at next; an entry of the heap with another time is void."""
     bets: int = 0
+    bet_at: float | None = None
+    """When its result will be asked for unseen; a timer with another time is void."""
+    held: Callable[[], None] | None = None
+    """What to do with a result that is here as soon as the job is known to be ours."""
     takes_at_least: float = 0.0
     missing_since: float | None = None
     cancelled_at: float = -math.inf
-    doubt: Doubt | None = None
     reading: int = 0
     """Counts the attempts to read the result; answers to an earlier one are void."""
     spoilt: int = 0
@@ -49,7 +53,14 @@ class Ledger:
     looks_ready: int = 0
     to_cancel: list[int] = field(default_factory=list)
     active: int = 0
+    posts: int = 0
+    doubts: dict[int, Doubt] = field(default_factory=dict)
+    """Submissions that may or may not exist, by number."""
+    resent: set[int] = field(default_factory=set)
+    """Submissions that were sent again after a proof of absence: the only ones that can have twins."""
     stopped: Exception | None = None
+    stays_open: bool = False
+    """Whether a circuit that ended here may still come to something when the run is resumed."""
     unreachable_since: float | None = None
     is_cancelled: bool = False
     cancels_running: bool = False
@@ -73,10 +84,11 @@ class Stage(Protocol):
     def apply(self, batch: Batch, number: int, event: Event) -> None:
         """Step one submission, publish its state, and see to what follows."""
 
-    def end_circuit(
-        self, batch: Batch, index: int, *, outcome: Outcome | None = None, error: Exception | None = None
-    ) -> None:
-        """Note a circuit's result, or the reason why it has none."""
+    def circuit_done(self, batch: Batch, index: int, outcome: Outcome | None, raw: RawResult | None) -> None:
+        """Keep a circuit's result, None where none was wanted."""
+
+    def circuit_failed(self, batch: Batch, index: int, error: Exception) -> None:
+        """Keep the reason why a circuit by itself, and not its job, has no result."""
 
 
 def pause(stage: Stage, setbacks: int) -> float:

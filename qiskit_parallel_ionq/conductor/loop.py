@@ -10,23 +10,36 @@ from __future__ import annotations
 import heapq
 import itertools
 import logging
+import os
 import queue
 import random
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Executor, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Protocol
 
 from ..errors import IonQError
 from ..options import MAX_WORKERS_LIMIT
-from ..policy import Gate
+from ..policy import Kind, Verdict
 from ..worker import Report
+from .gate import SharedGate
+from .pool import WorkerPool
 
 logger = logging.getLogger("qiskit_parallel_ionq")
 Inbox = queue.SimpleQueue[Callable[[], object]]
+
+
+class Pool(Protocol):
+    """What runs tasks; it may be a pool of threads, or a test's idea of one."""
+
+    def submit(self, work: Callable[[], object]) -> object:
+        """Have a function called."""
+
+    def shutdown(self) -> object:
+        """Let go of threads."""
 
 
 class Order(IntEnum):
@@ -36,6 +49,19 @@ class Order(IntEnum):
     SUBMIT = 1
     LOOK = 2
     FETCH = 3
+
+    @property
+    def kind(self) -> Kind:
+        """What requests of this order are to the gate."""
+        return _KINDS[self]
+
+
+_KINDS = (Kind.CANCELLATION, Kind.SUBMISSION, Kind.READ, Kind.READ)
+READS = (Order.LOOK, Order.FETCH)
+PASSED_OVER = 100
+"""After so many other tasks a read goes before submissions, so that a long run's results come home early."""
+READS_EVERY = 4
+"""So many tasks share one turn of such reads: submissions still have most of the turns."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +79,40 @@ class Lane:
 
     width: int
     may_submit: Callable[[], bool] = lambda: True
-    ready: tuple[deque[Task], ...] = field(default_factory=lambda: tuple(deque() for _ in Order))
+    ready: tuple[deque[tuple[int, Task]], ...] = field(default_factory=lambda: tuple(deque() for _ in Order))
+    """Tasks, each with the number of tasks that had been handed out before it was ready."""
     under_way: int = 0
+    handed_out: int = 0
+    is_cancelled: bool = False
+    """Whether all that is still looked at is looked at to be cancelled."""
+    is_closed: bool = False
+    """Whether nobody wants to hear of its tasks any more."""
 
     def put(self, order: Order, task: Task) -> None:
         """Add a task that is ready to go."""
-        self.ready[order].append(task)
+        self.ready[order].append((self.handed_out, task))
 
-    def next(self) -> deque[Task] | None:
-        """Return the queue whose first task may go out now."""
+    def next(self, may_go: Callable[[Kind], bool]) -> tuple[Kind, Task] | None:
+        """Return a task to hand out now, and its kind; ``may_go`` is asked last, and taken at its word."""
         if self.under_way >= self.width:
             return None
-        for order, tasks in zip(Order, self.ready, strict=True):
-            if tasks and (order is not Order.SUBMIT or self.may_submit()):
-                return tasks
+        for order in self._turn():
+            tasks, kind = self.ready[order], order.kind
+            if self.is_cancelled and order is Order.LOOK:
+                kind = Kind.CANCELLATION
+            if tasks and (order is not Order.SUBMIT or self.may_submit()) and may_go(kind):
+                self.handed_out += 1
+                return kind, tasks.popleft()[1]
         return None
+
+    def _turn(self) -> Sequence[Order]:
+        """Return whose turn it is: every so often it is that of a read that many others went before."""
+        if self.handed_out % READS_EVERY == 0:
+            waiting = [(self.ready[order][0][0], order) for order in READS if self.ready[order]]
+            ready_at, oldest = min(waiting, default=(self.handed_out, Order.LOOK))
+            if self.handed_out - ready_at >= PASSED_OVER:
+                return Order.CANCEL, oldest, *Order
+        return tuple(Order)
 
 
 class Loop:
@@ -75,9 +120,11 @@ class Loop:
 
     Args:
         now: monotonic clock, seconds.
+        wall: clock of the day, seconds; for what people read, never for decisions.
         wait: takes the next message from the inbox, waiting so many seconds; raises ``queue.Empty``.
         executor: makes the pool of workers, on first need.
         jitter: draws numbers in [0, 1).
+        gate: shared with the other loops of the account; one of its own by default.
         on_bug: told when a callback raises, which is a bug of ours.
         on_end: told when the thread ends.
 
@@ -89,37 +136,42 @@ class Loop:
         self,
         *,
         now: Callable[[], float] = time.monotonic,
+        wall: Callable[[], float] = time.time,
         wait: Callable[[Inbox, float | None], Callable[[], object]] | None = None,
-        executor: Callable[[], Executor] | None = None,
+        executor: Callable[[], Pool] | None = None,
         jitter: Callable[[], float] = random.random,
+        gate: SharedGate | None = None,
         on_bug: Callable[[Exception], None] = lambda _: None,
         on_end: Callable[[], None] = lambda: None,
     ) -> None:
         self.now = now
+        self.wall = wall
         self.jitter = jitter
         self.quickest = float("inf")
         self.on_bug = on_bug
         self.on_end = on_end
         self._wait = wait or (lambda inbox, seconds: inbox.get(timeout=seconds))
-        self._make_executor = executor or _pool
+        self._make_executor = executor or (lambda: WorkerPool(MAX_WORKERS_LIMIT))
         self._inbox: Inbox = queue.SimpleQueue()
         self._timers: list[tuple[float, int, Callable[[], object]]] = []
         self._sequence = itertools.count()
-        self._lanes: list[Lane] = []
-        self._gate = Gate.open(MAX_WORKERS_LIMIT)
+        self._lanes: deque[Lane] = deque()
+        self._gate = gate or SharedGate()
         self._wakes_at = float("-inf")
         self._under_way = 0
-        self._executor: Executor | None = None
+        self._executor: Pool | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._is_closed = False
+        self._process = os.getpid()
 
     def post(self, message: Callable[[], object]) -> None:
         """Have something done on the loop's thread. Any thread may call this.
 
         Raises:
-            IonQError: the loop is closed.
+            IonQError: the loop is closed, or another process's.
         """
+        self.require_ours()
         with self._lock:
             if self._is_closed:
                 raise IonQError("this provider is closed; make a new one to run more circuits")
@@ -129,17 +181,36 @@ class Loop:
         """Start the thread, if it is not running.
 
         Raises:
-            IonQError: the loop is closed.
+            IonQError: the loop is closed or another process's, or the system gives no thread.
         """
+        self.require_ours()
         with self._lock:
             if self._is_closed:
                 raise IonQError("this provider is closed; make a new one to run more circuits")
             if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="ionq-conductor", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, name="ionq-conductor", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as error:
+                    raise IonQError(f"no thread could be started ({error}); nothing was sent") from None
+                self._thread = thread
+
+    def require_ours(self) -> None:
+        """Make sure that this process started the loop.
+
+        Raises:
+            IonQError: it was forked since.
+        """
+        if os.getpid() != self._process:
+            raise IonQError(
+                "this provider belongs to the process from which this one was forked, and its jobs go on "
+                "there; make a new provider here"
+            )
 
     def close(self, timeout: float = 10.0) -> None:
         """Start nothing more, wait for the answers under way, and end the thread."""
+        if os.getpid() != self._process:
+            return
         with self._lock:
             self._is_closed = True
             thread = self._thread
@@ -147,7 +218,7 @@ class Loop:
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
         if self._executor is not None:
-            self._executor.shutdown(wait=False)
+            self._executor.shutdown()
 
     def at(self, due: float, ring: Callable[[], object]) -> None:
         """Call back at a time on the loop's clock."""
@@ -160,6 +231,7 @@ class Loop:
     def close_lane(self, lane: Lane) -> None:
         """Forget a batch."""
         self._lanes.remove(lane)
+        lane.is_closed = True
 
     def turn(self) -> None:
         """Do all that can be done now, then wait for the next message or due time."""
@@ -184,63 +256,69 @@ class Loop:
                 self.on_bug(error)
         while not self._inbox.empty():  # what was posted just before the end is ended, too
             self._inbox.get()()
+        self._gate.wait(self._wake, ())  # nobody is to wait behind a loop that has ended
         self.on_end()
+
+    def _wake(self) -> None:
+        self._inbox.put(lambda: None)
 
     def _dispatch(self) -> None:
         """Hand ready tasks to workers, as far as the gate and the lanes allow."""
-        if self._is_closed:
-            return
-        for lane in self._lanes:
-            while (tasks := lane.next()) is not None:
-                if not self._gate.allows(self.now(), self._under_way):
-                    self._wake_when_the_gate_opens()
-                    return
-                self._hand_out(tasks.popleft(), lane)
+        refused: set[Kind] = set()
 
-    def _wake_when_the_gate_opens(self) -> None:
-        opens = self._gate.not_before
-        if opens > self.now() and opens != self._wakes_at:
-            self._wakes_at = opens
-            self.at(opens, lambda: None)
+        def may_go(kind: Kind) -> bool:
+            if kind not in refused and not self._gate.enter(self._wake, kind, self.now()):
+                refused.add(kind)
+            return kind not in refused
 
-    def _hand_out(self, task: Task, lane: Lane) -> None:
-        task.on_start()
+        passed = 0
+        while passed < len(self._lanes) and not self._is_closed:
+            lane = self._lanes[0]
+            self._lanes.rotate(-1)  # one task from each lane in turn
+            chosen = lane.next(may_go)
+            passed = passed + 1 if chosen is None else 0
+            if chosen is not None:
+                self._hand_out(*chosen, lane)
+        again = self._gate.wait(self._wake, refused)
+        if again < float("inf") and again != self._wakes_at:
+            self._wakes_at = again
+            self.at(again, lambda: None)
+
+    def _hand_out(self, kind: Kind, task: Task, lane: Lane) -> None:
+        try:
+            task.on_start()
+        except Exception:
+            self._gate.leave(self._wake, kind, None, now=self.now(), jitter=0.0)
+            raise
         lane.under_way += 1
         self._under_way += 1
         if self._executor is None:
             self._executor = self._make_executor()
+
+        def end(report: Report) -> None:
+            self._gate.leave(self._wake, kind, report, now=self.now(), jitter=self.jitter())
+            self._inbox.put(lambda: self._finish(task, lane, report))
 
         def work() -> None:
             try:
                 report = task.perform()
             except Exception as error:  # noqa: BLE001 - a worker that died unheard would hang the run
                 report = Report(error=IonQError(f"a bug in a worker: {error!r}"), sent_at=self.now())
-            self._inbox.put(lambda: self._finish(task, lane, report))
+            end(report)
 
         try:
             self._executor.submit(work)
-        except RuntimeError:  # the program is ending: nothing more can start
-            self._is_closed = True
-            lane.under_way -= 1
-            self._under_way -= 1
+        except RuntimeError as error:  # not one thread to be had
+            end(_not_started(error, self.now()))
 
     def _finish(self, task: Task, lane: Lane, report: Report) -> None:
-        under_way = self._under_way
         self.quickest = min(self.quickest, self.now() - report.sent_at)
         lane.under_way -= 1
         self._under_way -= 1
-        if report.is_congestion:
-            self._gate = self._gate.set_back(
-                self.now(),
-                sent_at=report.sent_at,
-                under_way=under_way,
-                pause=report.pause,
-                jitter=self.jitter(),
-            )
-        else:
-            self._gate = self._gate.succeeded(under_way)
-        task.then(report)
+        if not lane.is_closed:
+            task.then(report)
 
 
-def _pool() -> Executor:
-    return ThreadPoolExecutor(MAX_WORKERS_LIMIT, thread_name_prefix="ionq-worker")
+def _not_started(error: RuntimeError, now: float) -> Report:
+    failed = IonQError(f"no thread could be started: {error}")
+    return Report(error=failed, is_passing=True, is_congestion=True, sent_at=now, verdict=Verdict.NOT_SENT)

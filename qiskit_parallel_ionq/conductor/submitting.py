@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from .. import wire
 from ..batch import Batch
-from ..errors import IonQError, SubmissionUnknownError, TransportError
+from ..errors import IonQError, JournalError, NotSentError, SubmissionUnknownError, TransportError
 from ..lifecycle import (
     Absent,
     Accepted,
@@ -19,16 +19,22 @@ from ..lifecycle import (
     Refused,
     Sent,
     Stopped,
+    Submission,
     Unresolved,
 )
 from ..policy import Verdict
 from ..reconcile import Doubt, Finding, Listing
+from ..wire import JobState
 from ..worker import Report
 from .ledger import Ledger, Stage
 from .loop import Order, Task
 
 logger = logging.getLogger("qiskit_parallel_ionq")
 
+FEWEST_DOUBTS, SHARE_OF_DOUBTS = 3, 0.05
+"""So many submissions, or this share of the last hundred, may be in doubt before no more are sent."""
+MOST_UNPROVEN_POSTS = 5
+"""How often ``on_unknown="resubmit"`` sends a circuit before it, too, looks first."""
 OUTAGE_PATIENCE = 60.0
 """Seconds without a connection after which nothing more is sent for a run."""
 
@@ -46,24 +52,48 @@ class Submitting:
         if ledger.stopped is not None:
             stage.apply(batch, number, Stopped(ledger.stopped))
             return
-        body = batch.parcels[number].body
+        body = self._body(batch, number)
+        if body is None:
+            return
         task = Task(
-            perform=lambda: stage.worker.submit(body),
+            perform=lambda: stage.worker.submit(body, batch.record.sync),
             then=lambda report: self._submitted(batch, number, report),
             on_start=lambda: stage.apply(batch, number, Sent(stage.loop.now())),
         )
         ledger.lane.put(Order.SUBMIT, task)
 
+    def _body(self, batch: Batch, number: int) -> bytes | None:
+        """Return a parcel's request, from disk where a run goes on that another process began."""
+        if not batch.parcels[number].body:
+            try:
+                body = batch.record.body(batch.places[number])
+            except (KeyError, JournalError) as error:
+                reason = f"this circuit was not sent, and its request is not on disk any more ({error!r})"
+                self._stage.apply(batch, number, Stopped(NotSentError(reason)))
+                return None
+            batch.parcels[number] = replace(batch.parcels[number], body=body)
+        return batch.parcels[number].body
+
+    def may_submit(self, batch: Batch, ledger: Ledger) -> bool:
+        """Say whether one more submission may go out now: not while too many are in doubt."""
+        window = batch.run.window
+        if batch.is_detached:
+            return False
+        if window is not None and ledger.active >= window:
+            return False
+        return len(ledger.doubts) <= max(FEWEST_DOUBTS, SHARE_OF_DOUBTS * min(ledger.posts, 100))
+
     def withdraw(self, batch: Batch) -> None:
         """Let nothing go out that has not gone out."""
         self._stage.ledger(batch).lane.ready[Order.SUBMIT].clear()
 
-    def reconcile(self, batch: Batch) -> None:
-        """See to submissions that may or may not exist."""
-        ledger = self._stage.ledger(batch)
-        if batch.on_unknown == "resubmit":
-            for number, _ in _open_doubts(batch, ledger):
-                self._stage.apply(batch, number, Absent())
+    def reconcile(self, batch: Batch, number: int) -> None:
+        """See to a submission that may or may not exist, and to all others like it."""
+        ledger, now = self._stage.ledger(batch), self._stage.loop.now()
+        token = batch.parcels[number].token
+        ledger.doubts[number] = Doubt.about(token, now, target=batch.target)
+        if batch.run.on_unknown == "resubmit" and batch.submissions[number].posts < MOST_UNPROVEN_POSTS:
+            self._stage.apply(batch, number, Absent(now, "sent again unproven"))
         else:
             ledger.listings = 0
             self._plan_listing(batch)
@@ -76,28 +106,27 @@ class Submitting:
         error = report.error or IonQError("the submission was not accepted, and no reason was given")
         if report.verdict is not Verdict.NOT_SENT:
             ledger.unreachable_since = None
+            ledger.posts += 1
         match report.verdict:
             case Verdict.ACCEPTED:
-                batch.parcels[number] = replace(batch.parcels[number], body=b"")  # never needed again
                 self._stage.apply(batch, number, Accepted(report.value, at=now))
             case Verdict.REFUSED:
                 self._stage.apply(batch, number, Refused(error))
             case Verdict.PUSHED_BACK:
-                self._stage.apply(batch, number, HeldBack())
+                self._stage.apply(batch, number, HeldBack(now, str(error)))
             case Verdict.NOT_SENT:
                 self._not_sent(batch, number, error, now)
             case Verdict.UNKNOWN:
-                parcel = batch.parcels[number]
-                ledger.voyages[number].doubt = Doubt.about(parcel.token, now, target=batch.target)
                 logger.warning(
                     "The answer to the submission of circuit %d was lost (%s); the job is looked for before "
                     "anything is sent again",
-                    parcel.circuits[0],
+                    batch.parcels[number].circuits[0],
                     error,
                 )
-                self._stage.apply(batch, number, Lost())
+                self._stage.apply(batch, number, Lost(now, str(error)))
             case _:
-                self._stop(batch, number, error)
+                self.stop(batch, error)
+                self._stage.apply(batch, number, HeldBack(now, str(error)))
 
     def _is_new(self, job_id: str) -> bool:
         """Say whether an id is not that of another submission, and note it."""
@@ -111,30 +140,29 @@ class Submitting:
             ledger.unreachable_since = now
         outage = now - ledger.unreachable_since
         if outage < OUTAGE_PATIENCE:
-            self._stage.apply(batch, number, HeldBack())
+            self._stage.apply(batch, number, HeldBack(now, str(error)))
             return
         reason = (
             f"the service could not be reached for {outage:.0f} s, so nothing more is sent; "
             f"what was accepted goes on. Last: {error}"
         )
-        self._stop(batch, number, TransportError(reason, sent=False))
+        self.stop(batch, TransportError(reason, sent=False))
+        self._stage.apply(batch, number, HeldBack(now, str(error)))
 
-    def _stop(self, batch: Batch, number: int, error: Exception) -> None:
-        """Send nothing more for this batch, and say why once."""
+    def stop(self, batch: Batch, error: Exception) -> None:
+        """Send nothing more for this batch, and say why once. What was not sent can be, later."""
         ledger = self._stage.ledger(batch)
         ledger.stopped = ledger.stopped or error
         self.withdraw(batch)
-        self._stage.apply(batch, number, Refused(ledger.stopped))
-        for other in range(len(batch.submissions)):
-            self._stage.apply(batch, other, Stopped(ledger.stopped))
+        for number in range(len(batch.submissions)):
+            self._stage.apply(batch, number, Stopped(ledger.stopped))
 
     def _plan_listing(self, batch: Batch) -> None:
         ledger = self._stage.ledger(batch)
-        doubts = _open_doubts(batch, ledger)
-        if doubts and not ledger.is_listing:
+        if ledger.doubts and not ledger.is_listing:
             ledger.is_listing = True
             now = self._stage.loop.now()
-            due = min(doubt.next_look(now, ledger.listings) for _, doubt in doubts)
+            due = min(doubt.next_look(now, ledger.listings) for doubt in ledger.doubts.values())
             self._stage.loop.at(due, lambda: self._list(batch))
 
     def _list(self, batch: Batch) -> None:
@@ -146,40 +174,103 @@ class Submitting:
 
         def note_witnesses() -> None:
             pairs = zip(batch.parcels, batch.submissions, strict=True)
-            witnesses.extend(parcel.token for parcel, sent in pairs if sent.job_id is not None)
+            witnesses.extend(parcel.token for parcel, sent in pairs if _is_witness(sent))
 
+        worker, since = self._stage.worker, self._first_sent(batch)
         task = Task(
-            perform=self._stage.worker.list_tokens,
+            perform=lambda: worker.list_tokens(since=since),
             then=lambda report: self._listed(batch, report, witnesses),
             on_start=note_witnesses,
         )
         ledger.lane.put(Order.LOOK, task)
 
-    def _listed(self, batch: Batch, report: Report, witnesses: list[str]) -> None:
+    def _first_sent(self, batch: Batch) -> float | None:
+        """Return when the first of the submissions in question left; None where another process sent it."""
         ledger = self._stage.ledger(batch)
+        asked = {*ledger.doubts, *ledger.resent}
+        first = min((batch.submissions[n].first_sent_at or 0.0 for n in asked), default=0.0)
+        return first if first >= ledger.began else None
+
+    def _listed(self, batch: Batch, report: Report, witnesses: list[str]) -> None:
+        ledger, now = self._stage.ledger(batch), self._stage.loop.now()
         ledger.is_listing = False
         listing = report.value or Listing({}, is_complete=False, begun_at=report.sent_at)
-        for number, doubt in _open_doubts(batch, ledger):
-            finding, doubt = doubt.judge(listing, witnesses=witnesses)
-            ledger.voyages[number].doubt = doubt
+        for number, doubt in list(ledger.doubts.items()):
+            finding, ledger.doubts[number] = doubt.judge(listing, witnesses=witnesses)
             match finding:
                 case Finding.FOUND:
-                    found = Found(listing.records[doubt.token], at=self._stage.loop.now())
-                    self._stage.apply(batch, number, found)
-                case Finding.ABSENT if batch.on_unknown == "reconcile":
-                    self._stage.apply(batch, number, Absent())
+                    self._adopt(batch, number, listing)
+                case Finding.ABSENT if batch.run.on_unknown != "never":
+                    self._stage.apply(batch, number, Absent(now, f"in {ledger.listings} listings"))
                 case Finding.ABSENT | Finding.GIVEN_UP:
                     error = _unresolved(doubt, listing, ledger.listings)
                     self._stage.apply(batch, number, Unresolved(error))
+        self._sweep(batch, listing)
         self._plan_listing(batch)
 
+    def _adopt(self, batch: Batch, number: int, listing: Listing) -> None:
+        """Take a job with our token for ours, if it says what we sent."""
+        parcel, now = batch.parcels[number], self._stage.loop.now()
+        found = listing.best(parcel.token)
+        check = str(found and (found.metadata or {}).get(wire.CHECK_KEY, "")).split(".")
+        if found is not None and check[1:2] in ([], [parcel.digest]):
+            self._ids.add(found.id)
+            self._stage.apply(batch, number, Found(found, at=now))
+            return
+        reason = (
+            f"job {found and found.id} carries the token {parcel.token} of this circuit, but not the "
+            "circuit; it was neither taken for it nor sent again"
+        )
+        self._stage.apply(batch, number, Unresolved(SubmissionUnknownError(reason, token=parcel.token)))
 
-def _open_doubts(batch: Batch, ledger: Ledger) -> list[tuple[int, Doubt]]:
-    return [
-        (number, voyage.doubt)
-        for number, voyage in enumerate(ledger.voyages)
-        if voyage.doubt is not None and batch.submissions[number].phase is Phase.UNKNOWN
-    ]
+    def sweep(self, batch: Batch) -> None:
+        """Look once more for jobs that a repeated submission may have left behind."""
+        ledger, worker, since = self._stage.ledger(batch), self._stage.worker, self._first_sent(batch)
+
+        def swept(report: Report) -> None:
+            if report.value is not None:
+                self._sweep(batch, report.value)
+
+        task = Task(perform=lambda: worker.list_tokens(since=since), then=swept)
+        ledger.lane.put(Order.LOOK, task)
+
+    def _sweep(self, batch: Batch, listing: Listing) -> None:
+        """Cancel what was stored twice as long as it costs nothing, and say so in any case."""
+        for number, (parcel, sent) in enumerate(zip(batch.parcels, batch.submissions, strict=True)):
+            if len(listing.records.get(parcel.token, ())) < 2 or sent.job_id is None:
+                continue
+            known = batch.twins.get(number, ())
+            for twin in listing.twins(parcel.token, kept=sent.job_id):
+                if twin.id in known:
+                    continue
+                batch.twins[number] = (*batch.twins.get(number, ()), twin.id)
+                is_idle = twin.state in (JobState.SUBMITTED, JobState.READY)
+                fate = "it is cancelled before it runs" if is_idle else f"it is {twin.state.value} already"
+                logger.warning(
+                    "Circuit %d was stored twice: job %s is %s's twin; %s",
+                    parcel.circuits[0],
+                    twin.id,
+                    sent.job_id,
+                    fate,
+                )
+                batch.record.note({"is": "twin", "n": number, "id": twin.id, "state": twin.state.value})
+                if is_idle:
+                    self._cancel_twin(batch, twin.id)
+
+    def _cancel_twin(self, batch: Batch, job_id: str) -> None:
+        worker = self._stage.worker
+
+        def told(report: Report) -> None:
+            if report.error is not None:
+                logger.warning("The twin %s could not be cancelled: %s", job_id, report.error)
+
+        task = Task(perform=lambda: worker.cancel([job_id]), then=told)
+        self._stage.ledger(batch).lane.put(Order.CANCEL, task)
+
+
+def _is_witness(sent: Submission) -> bool:
+    """Say whether a listing that lacks this job is stale: it was accepted, and is surely ours."""
+    return (sent.job_id is not None and not sent.phase.is_final) or sent.phase is Phase.DONE
 
 
 def _unresolved(doubt: Doubt, listing: Listing, listings: int) -> SubmissionUnknownError:

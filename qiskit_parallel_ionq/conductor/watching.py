@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import heapq
+import logging
 import math
 from dataclasses import replace
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 from .. import wire
 from ..batch import Batch
 from ..errors import CircuitFailedError
-from ..lifecycle import BetPlaced, Seen, Submission, Vanished
+from ..lifecycle import BetPlaced, Disowned, Seen, Submission, Vanished
 from ..policy import Forecast, Watch
 from ..wire import JobRecord, JobState
 from ..worker import Report
 from .ledger import Stage, pause
 from .loop import Order, Task
+
+logger = logging.getLogger("qiskit_parallel_ionq")
 
 WATCH = Watch()
 BETS = 2
@@ -46,8 +49,11 @@ class Watching:
             and may_bet
             and self._forecast(batch, number).may_bet(due - self._left_at(submission))
         ):
-            voyage.bets, voyage.due = voyage.bets + 1, math.inf
-            self._stage.loop.at(due, lambda: self._bet(batch, number))
+            voyage.bets += voyage.bet_at is None
+            voyage.bet_at, voyage.due = due, math.inf
+            self._stage.loop.at(due, lambda: self._bet(batch, number, due))
+            if submission.record is None:
+                self.look_soon(batch, number)  # to be sure, while it runs, that the job is ours
         elif due is not None and now < due <= now + Forecast.BET_WITHIN:
             self.look_at(due, batch, number)
         elif submission.seen_at is None:
@@ -110,8 +116,12 @@ class Watching:
         sent_at = accepted_at if submission.sent_at is None else submission.sent_at
         return max(sent_at, accepted_at - loop.quickest)
 
-    def _bet(self, batch: Batch, number: int) -> None:
-        if self._stage.is_open(batch) and batch.submissions[number].phase.is_in_service:
+    def _bet(self, batch: Batch, number: int, due: float) -> None:
+        if not self._stage.is_open(batch):
+            return
+        voyage = self._stage.ledger(batch).voyages[number]
+        if voyage.bet_at == due and batch.submissions[number].phase.is_in_service:
+            voyage.bet_at = None
             self._stage.apply(batch, number, BetPlaced())
 
     def _look(self, batch: Batch) -> None:
@@ -121,7 +131,7 @@ class Watching:
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
         while ledger.due and ledger.due[0][0] <= now + WINDOW:
             due, number = heapq.heappop(ledger.due)
-            if ledger.voyages[number].due != due or not batch.submissions[number].phase.is_in_service:
+            if ledger.voyages[number].due != due or not batch.submissions[number].awaits_look:
                 continue
             ledger.voyages[number].due = math.inf
             if ledger.looks_one_by_one or self._wants_own_look(batch, number):
@@ -172,7 +182,7 @@ class Watching:
             ledger.looks_one_by_one = True  # this service has no listing, or not for us
         for number in numbers:
             submission, voyage = batch.submissions[number], ledger.voyages[number]
-            if not submission.phase.is_in_service:
+            if not submission.awaits_look:
                 continue
             record = (report.value or {}).get(submission.job_id)
             if record is not None:
@@ -185,11 +195,35 @@ class Watching:
                 self._miss(batch, number, report.error if status != 404 else None)
 
     def _seen(self, batch: Batch, number: int, record: JobRecord, looked_at: float) -> None:
+        if self.disowned(batch, number, record):
+            return
         known = batch.submissions[number].record
         if known is not None and not record.child_ids:
             record = replace(record, child_ids=known.child_ids)  # a listing leaves them out
         self._learn(batch, number, record, looked_at)
         self._stage.apply(batch, number, Seen(record, at=self._stage.loop.now()))
+        voyage = self._stage.ledger(batch).voyages[number]
+        held, voyage.held = voyage.held, None
+        if held is not None:
+            held()
+
+    def disowned(self, batch: Batch, number: int, record: JobRecord) -> bool:
+        """Say whether a job under the id that we were given is another's; ours is looked for then."""
+        mark = (record.metadata or {}).get(wire.TOKEN_KEY)
+        if mark is None or mark == batch.parcels[number].token:
+            return False
+        logger.warning(
+            "Job %s was given to circuit %d, but it is another's; the circuit's own job is looked for",
+            record.id,
+            batch.parcels[number].circuits[0],
+        )
+        self._disown(batch, number, f"{record.id} is another's")
+        return True
+
+    def _disown(self, batch: Batch, number: int, why: str) -> None:
+        voyage = self._stage.ledger(batch).voyages[number]
+        voyage.held, voyage.bet_at, voyage.missing_since = None, None, None
+        self._stage.apply(batch, number, Disowned(self._stage.loop.now(), why))
 
     def _miss(self, batch: Batch, number: int, error: Exception | None) -> None:
         """Give a job that the service does not show some time to turn up, then believe it."""
@@ -201,6 +235,10 @@ class Watching:
         elif now - voyage.missing_since < BELIEVE_ABSENCE_AFTER:
             missing_for = now - voyage.missing_since
             self.look_at(now + min(max(missing_for, 1.0), BELIEVE_ABSENCE_AFTER / 3.0), batch, number)
+        elif batch.submissions[number].record is None:
+            self._disown(
+                batch, number, f"{job_id} is unknown"
+            )  # never seen: the id may be wrong, and the job elsewhere
         elif error is not None:
             self._stage.apply(batch, number, Vanished(error, at=now))
         else:

@@ -46,18 +46,21 @@ def experiment_header(circuit: QuantumCircuit) -> dict[str, Any]:
     }
 
 
-def ionq_header(circuits: Sequence[EncodedCircuit]) -> str:
+def ionq_header(entries: Sequence[Mapping[str, Any]]) -> str:
     """Return the value of the job metadata ``qiskit_header``, as qiskit-ionq writes and reads it.
 
     It is gzipped JSON in base64: one object, or a list of them for several circuits. The same circuits give
     the same text. The user's ``circuit.metadata`` stays at home.
+
+    Args:
+        entries: what `header_entry` says of each circuit of the job.
     """
-    entries = [_header_entry(circuit) for circuit in circuits]
     text = json.dumps(entries[0] if len(entries) == 1 else entries, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
 
 
-def _header_entry(circuit: EncodedCircuit) -> dict[str, Any]:
+def header_entry(circuit: EncodedCircuit) -> dict[str, Any]:
+    """Return what a header tells of one circuit: Qiskit's fields and where each classical bit is read."""
     readout = circuit.readout
     entry = {key: value for key, value in circuit.header.items() if key != "metadata"}
     entry["n_qubits"] = readout.num_qubits  # the qubits that meas_mapped speaks of
@@ -111,13 +114,18 @@ def read_ionq_header(
     found: list[HeaderEntry] = []
     left = _MAX_BITS_TOGETHER
     for index, entry in enumerate(entries):
-        found.append(_read_entry(index, entry, left))
+        found.append(read_header_entry(index, entry, left))
         readout = found[-1].readout
         left -= max(len(readout.sources), readout.num_qubits)
     return tuple(found)
 
 
-def _read_entry(index: int, entry: Any, most: int) -> HeaderEntry:
+def read_header_entry(index: int, entry: Any, most: int = _MAX_BITS_TOGETHER) -> HeaderEntry:
+    """Read what `header_entry` wrote of circuit ``index``.
+
+    Raises:
+        ResultIntegrityError: it tells what cannot be, or of more than ``most`` bits.
+    """
     try:
         slots, width = _count(entry.get("memory_slots", 0)), _count(entry.get("n_qubits", 1))
         if max(slots, width) > most:

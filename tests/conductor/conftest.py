@@ -16,6 +16,7 @@ from qiskit import QuantumCircuit
 
 from qiskit_parallel_ionq.api import Page
 from qiskit_parallel_ionq.batch import Batch
+from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.conductor import Conductor, Loop
 from qiskit_parallel_ionq.encode import encode_circuit
 from qiskit_parallel_ionq.errors import TransportError, api_error
@@ -45,7 +46,7 @@ class VirtualTime:
         delay = self.delays.pop(0) if self.delays else self.round_trip
         self.at(self.now + delay, lambda: self._answer(work))
 
-    def shutdown(self, wait: bool = True) -> None:
+    def shutdown(self) -> None:
         pass
 
     def at(self, due: float, happen) -> None:
@@ -65,6 +66,15 @@ class VirtualTime:
             heapq.heappop(self._events)[2]()
         return inbox.get()
 
+    def jump(self, limit: float) -> None:
+        """Go to the next thing that happens, or to a time before it."""
+        if self._events and self._events[0][0] <= limit:
+            self.now, _, happen = heapq.heappop(self._events)
+            happen()
+        else:
+            assert limit < float("inf"), "nothing will ever happen again: the conductor is stuck"
+            self.now = limit
+
     def _answer(self, work) -> None:
         self.under_way -= 1
         work()
@@ -77,6 +87,7 @@ class Stored:
     id: str
     body: dict
     stored_at: float
+    starts_at: float
     done_at: float
     children: tuple[str, ...]
     cancelled: bool = False
@@ -97,16 +108,28 @@ class SimulatedIonQ:
     """Stands where `Api` stands. ``post_faults`` and ``get_faults`` script bad days.
 
     A fault is ``"lost after store"``, ``"503 after store"``, ``"503 before store"``, ``"not sent"``,
-    ``"lost before store"``, an HTTP status, or ``(429, seconds)``; a callable is asked at each request.
+    ``"lost before store"``, ``"id of <job>"`` (stored, and answered with that id), an HTTP status, or ``(429, seconds)``; a callable is asked at each request.
     """
 
     def __init__(
-        self, time: VirtualTime, *, execution=0.5, predicts=True, rate=None, burst=1, listing_lag=0.0
+        self,
+        time: VirtualTime,
+        *,
+        execution=0.5,
+        predicts=True,
+        rate=None,
+        burst=1,
+        limits_reads=True,
+        serial=False,
+        listing_lag=0.0,
     ):
         self.time = time
         self.execution = execution if callable(execution) else lambda _: execution
         self.predicts = predicts
         self.rate, self.tokens, self.filled_at, self.burst = rate, float(burst), 0.0, burst
+        self.limits_reads = limits_reads
+        self.serial = serial
+        self.most_rows = 100
         self.listing_lag = listing_lag
         self.lists_jobs = True
         self.post_faults: list = []
@@ -136,6 +159,10 @@ class SimulatedIonQ:
         if status == "503 before store":
             return Reply(503, {}, b"{}")
         job = self._store(json.loads(body))
+        if isinstance(status, str) and status.startswith("id of "):
+            return Reply(
+                201, {}, json.dumps({"id": status.removeprefix("id of "), "status": "submitted"}).encode()
+            )
         if status == "503 after store":
             return Reply(503, {}, b"{}")
         if status == "lost after store":
@@ -144,14 +171,14 @@ class SimulatedIonQ:
 
     def job(self, job_id: str) -> JobRecord:
         self._get(f"/jobs/{job_id}")
-        for job in self.jobs_stored:
-            if job.id == job_id:
-                return self._record(job)
-            if job_id in job.children:
-                position = job.children.index(job_id)
-                failure = job.failed_children.get(position, (None, None))
-                state = JobState.FAILED if failure[0] else JobState.COMPLETED
-                return JobRecord(job_id, state, *failure, parent_id=job.id)
+        job = self._find(job_id)
+        if job is not None and job.id == job_id:
+            return self._record(job)
+        if job is not None:
+            position = job.children.index(job_id)
+            failure = job.failed_children.get(position, (None, None))
+            state = JobState.FAILED if failure[0] else JobState.COMPLETED
+            return JobRecord(job_id, state, *failure, parent_id=job.id)
         raise api_error(404, method="GET", path=f"/jobs/{job_id}")
 
     def jobs(self, *, ids=(), parent=None, limit=None, cursor=None) -> Page:
@@ -159,7 +186,8 @@ class SimulatedIonQ:
         if not self.lists_jobs:
             raise api_error(404, method="GET", path="/jobs")
         if ids:
-            return Page(tuple(self._listed(j) for j in self.jobs_stored if j.id in ids), None)
+            found = [job for job in map(self._find, ids) if job is not None]
+            return Page(tuple(self._listed(job) for job in found[: self.most_rows]), None)
         visible = [j for j in reversed(self.jobs_stored) if j.stored_at + self.listing_lag <= self.now]
         start = int(cursor or 0)
         page = visible[start : start + self.page_size]
@@ -169,15 +197,15 @@ class SimulatedIonQ:
     def result(self, path: str):
         self._get(path)
         job_id, _, kind = path.removeprefix("/jobs/").partition("/results/")
-        for job in self.jobs_stored:
-            outcomes = [_outcome(c) for c in job.circuits]
-            if job_id in job.children:
-                outcome = str(outcomes[job.children.index(job_id)])
-                return [outcome] * job.body["shots"] if kind == "shots" else {outcome: 1.0}
-            if job.id == job_id and self._record(job).state is JobState.COMPLETED:
-                if kind == "probabilities/aggregated":
-                    return {c: {str(o): 1.0} for c, o in zip(job.children, outcomes, strict=True)}
-                return {str(outcomes[0]): 1.0}
+        job = self._find(job_id)
+        outcomes = [] if job is None else [_outcome(c) for c in job.circuits]
+        if job is not None and job_id in job.children:
+            outcome = str(outcomes[job.children.index(job_id)])
+            return [outcome] * job.body["shots"] if kind == "shots" else {outcome: 1.0}
+        if job is not None and self._record(job).state is JobState.COMPLETED:
+            if kind == "probabilities/aggregated":
+                return {c: {str(o): 1.0} for c, o in zip(job.children, outcomes, strict=True)}
+            return {str(outcomes[0]): 1.0}
         raise api_error(404, method="GET", path=path)
 
     def cancel_jobs(self, ids) -> None:
@@ -193,31 +221,49 @@ class SimulatedIonQ:
     def stored_twice(self) -> dict[str, int]:
         return {t: n for t, n in Counter(j.token for j in self.jobs_stored).items() if n > 1}
 
+    def pushed_back(self, method: str = "") -> int:
+        return sum(m.startswith(method) and isinstance(fault, tuple) for _, m, _, fault in self.log)
+
     # -- inside --------------------------------------------------------------------------------
+
+    def _find(self, job_id: str) -> Stored | None:
+        """Return the job with this id, or with a child of it; numbers only grow along the list."""
+        number = int(job_id.split("-")[1]) if "-" in job_id else -1
+        for job in reversed(self.jobs_stored[: number + 1]):
+            if job.id == job_id or job_id in job.children:
+                return job
+            if int(job.id.split("-")[1]) < number:
+                return None
+        return None
 
     def _store(self, body: dict) -> Stored:
         number = len(self.jobs_stored)
         circuits = body["input"].get("circuits", [])
         children = tuple(f"child-{number}-{k}" for k in range(len(circuits)))
-        job = Stored(f"job-{number}", body, self.now, self.now + self.execution(number), children)
+        starts_at = max(self.now, self.jobs_stored[-1].done_at) if self.serial and number else self.now
+        done_at = starts_at + self.execution(number)
+        job = Stored(f"job-{number}", body, self.now, starts_at, done_at, children)
         self.jobs_stored.append(job)
         self.after_store(job)
         return job
 
     def _record(self, job: Stored) -> JobRecord:
         done = self.now >= job.done_at - 1e-9
-        state = JobState.COMPLETED if done else JobState.STARTED
+        state = JobState.STARTED if self.now >= job.starts_at else JobState.READY
+        state = JobState.COMPLETED if done else state
         if done and (job.failure or job.failed_children):
             state = JobState.FAILED
         if job.cancelled:
             state = JobState.CANCELED
-        duration = 1000 * (job.done_at - job.stored_at)
+        duration = 1000 * (job.done_at - job.starts_at)
+        waiting = state is JobState.READY and self.predicts
         return JobRecord(
             job.id,
             state,
             *(job.failure or (None, None)),
             metadata=job.body["metadata"],
             child_ids=job.children,
+            predicted_wait_ms=1000 * (job.starts_at - self.now) if waiting else None,
             predicted_execution_ms=duration if self.predicts else None,
             execution_ms=duration if self.predicts and done else None,
         )
@@ -227,7 +273,7 @@ class SimulatedIonQ:
         return JobRecord(**{f: getattr(record, f) for f in record.__slots__} | {"child_ids": ()})
 
     def _get(self, path: str) -> None:
-        fault = self._limited() or self._fault(self.get_faults)
+        fault = (self.limits_reads and self._limited()) or self._fault(self.get_faults)
         self.log.append((self.now, "GET", path, fault))
         if fault == "lost":
             raise TransportError("read timed out", sent=True)
@@ -266,32 +312,35 @@ class Simulation:
 
     BITS = 8
 
-    def __init__(self, *, round_trip=0.15, seed=0, **service) -> None:
-        self.time = VirtualTime(round_trip)
-        self.ionq = SimulatedIonQ(self.time, **service)
+    def __init__(self, *, round_trip=0.15, seed=0, gate=None, beside=None, **service) -> None:
+        self.time = beside.time if beside else VirtualTime(round_trip)
+        self.ionq = beside.ionq if beside else SimulatedIonQ(self.time, **service)
         self.loop = Loop(
             now=lambda: self.time.now,
+            wall=lambda: self.time.now,
             wait=self.time.wait,
             executor=lambda: self.time,
             jitter=random.Random(seed).random,
+            gate=gate,
         )
-        self.bugs: list[Exception] = []
         worker = Worker(self.ionq, lambda: self.time.now - round_trip)
         self.conductor = Conductor(worker, self.loop)
-        self._runs = itertools.count()
+        self._runs = itertools.count(0 if beside is None else next(beside._runs) + 1000)
 
     def send(self, total: int, *, target="simulator", **options) -> Batch:
         chosen = RunOptions().update(shots=10, **options)
         batch = Batch(
-            f"run{next(self._runs):019d}",
-            total,
-            target=target,
-            workers=chosen.max_workers if chosen.use_parallel else 1,
-            window=None if chosen.use_parallel else 1,
-            seed=1,
-            on_unknown=chosen.on_unknown,
+            Run(
+                f"run{next(self._runs):019d}",
+                total,
+                target,
+                seed=1,
+                workers=chosen.max_workers if chosen.use_parallel else 1,
+                window=None if chosen.use_parallel else 1,
+                on_unknown=chosen.on_unknown,
+            )
         )
-        packer = Packer(batch.run, total, target, chosen, "test")
+        packer = Packer(batch.run.id, total, target, chosen, "test")
         for index in range(total):
             for parcel in packer.add(index, _numbered(index, self.BITS), 10):
                 self.conductor.add(batch, parcel)
@@ -301,6 +350,22 @@ class Simulation:
 
     def run(self, total: int, **options) -> Batch:
         return self.finish(self.send(total, **options))
+
+    def finish_beside(self, batch: Batch, other: Simulation, others: Batch) -> None:
+        """Finish two batches of two loops, which take turns at the same clock."""
+        wakes: list[float] = []
+
+        def look(inbox, patience):
+            if inbox.empty():
+                wakes.append(float("inf") if patience is None else self.time.now + patience)
+            return inbox.get_nowait()
+
+        self.loop._wait = other.loop._wait = look
+        while not (batch.is_over and others.is_over):
+            self.loop.turn(), other.loop.turn()
+            if len(wakes) == 2 and self.loop._inbox.empty():  # neither had anything to do
+                self.time.jump(min(wakes))
+            wakes.clear()
 
     def finish(self, batch: Batch, until: float = float("inf")) -> Batch:
         while not batch.is_over and self.time.now < until:
@@ -320,6 +385,17 @@ def _numbered(index: int, bits: int):
 @pytest.fixture
 def simulation():
     return Simulation
+
+
+@pytest.fixture
+def random_faults():
+    """Return faults that strike a share of requests at random, the same on every run."""
+
+    def faults(fault, share: float):
+        rng = random.Random(1)
+        return lambda: fault if rng.random() < share else None
+
+    return faults
 
 
 @pytest.fixture

@@ -43,6 +43,32 @@ def test_a_lost_submission_to_a_machine_is_given_five_minutes_to_turn_up(simulat
     assert posts[-1] - posts[0] > 300.0
 
 
+@pytest.mark.parametrize("warm", [False, True], ids=["first run", "bets are placed"])
+@pytest.mark.parametrize("per_job", [1, 3])
+def test_an_id_that_is_another_jobs_is_found_out_before_its_result_is_believed(
+    simulation, assert_right, warm, per_job
+):
+    run = simulation()
+    if warm:
+        run.run(12, circuits_per_job=per_job)
+    stored = len(run.ionq.jobs_stored)
+    run.ionq.post_faults = [None, f"id of job-{stored}"]  # arrives before the first job's own answer
+    run.time.delays = [0.3, 0.15]
+    assert_right(run.run(6, circuits_per_job=per_job))
+    assert run.ionq.stored_twice() == {}
+    assert len(run.ionq.jobs_stored) == stored + 6 // per_job
+
+
+@pytest.mark.parametrize("warm", [False, True], ids=["first run", "bets are placed"])
+def test_an_id_that_nobody_knows_is_no_reason_to_give_a_paid_job_up(simulation, assert_right, warm):
+    run = simulation()
+    if warm:
+        run.run(6)
+    run.ionq.post_faults = [None, "id of nowhere"]
+    assert_right(run.run(6))
+    assert run.ionq.stored_twice() == {}
+
+
 def test_only_the_lost_circuit_waits(simulation):
     run = simulation()
     run.ionq.post_faults = ["lost before store"]

@@ -85,12 +85,13 @@ def test_the_first_run_without_predictions_is_not_much_slower(simulation, assert
     assert run.time.now <= 1.35 * ideal(20, 10, 0.5)
 
 
-def test_a_loop_whose_jobs_take_equally_long_needs_no_status_requests(simulation):
+def test_a_loop_whose_jobs_take_equally_long_needs_one_status_request_for_each_wave(simulation):
     run = simulation(execution=0.5)
     run.run(20)
     before = run.ionq.count("GET", "/jobs?ids")
     run.run(20)
-    assert run.ionq.count("GET", "/jobs?ids") == before
+    waves = 20 // 10
+    assert run.ionq.count("GET", "/jobs?ids") == before + waves  # which say whose jobs they are
     assert run.ionq.count("GET", "/jobs/") == 40
 
 

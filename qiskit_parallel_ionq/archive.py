@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The folder in which runs are recorded: begin one, read one, take one over, and tidy up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import platformdirs
+
+from . import chronicle
+from .chronicle import Chronicle, Run
+from .errors import JournalError
+from .journal import BODIES, RESULTS, SUFFIX, Disk, Journal, ReadAlong, Record
+
+VARIABLE = "QISKIT_PARALLEL_IONQ_STATE_DIR"
+KEEP_SECONDS = 30 * 24 * 3600.0
+KEEP_RUNS = 1_000
+"""Finished runs that are kept at the most; older ones go first."""
+_RESERVE_BYTES = 1 << 20
+_RUN_ID = re.compile(r"[0-9a-zA-Z]{22}(\.[0-9]{1,4})?")
+
+
+def is_run_id(text: object) -> bool:
+    """Say whether a text can be the id of a run, and so part of a file's name."""
+    return isinstance(text, str) and _RUN_ID.fullmatch(text) is not None
+
+
+def default_folder() -> Path:
+    """Return where runs are recorded unless the user says otherwise."""
+    chosen = os.environ.get(VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser()
+    return platformdirs.user_state_path("qiskit-parallel-ionq", appauthor=False)
+
+
+class Archive:
+    """All recorded runs of one folder. Making one touches no disk.
+
+    Args:
+        folder: where they are; None: the platform's folder for the state of programs.
+        disk: the calls that may fail.
+    """
+
+    def __init__(self, folder: Path | None = None, *, disk: Disk | None = None) -> None:
+        self.folder = folder or default_folder()
+        self._disk = disk
+        self._is_tidy = False
+
+    def begin(self, run: Run) -> Journal:
+        """Record the beginning of a run.
+
+        Raises:
+            JournalError: it cannot be recorded.
+        """
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            journal = self._journal(run.id, is_new=True)
+            if not self._is_tidy:
+                self._is_tidy = True
+                self._lay_reserve()
+                self.tidy(time.time())
+        except OSError as error:
+            raise JournalError(
+                f"runs cannot be recorded in {self.folder} ({error}); choose another folder with state_dir "
+                f"or {VARIABLE}"
+            ) from error
+        journal.note(chronicle.header(run))
+        journal.note({"is": "owner", "epoch": 1, "pid": os.getpid(), "t": round(time.time(), 3)})
+        journal.sync()
+        self._sync_folder()
+        return journal
+
+    def read(self, run_id: str) -> Chronicle:
+        """Return what is recorded of a run.
+
+        Raises:
+            JournalError: there is no such record, or it cannot be read.
+        """
+        try:
+            return chronicle.read(self.path(run_id).read_bytes())
+        except OSError as error:
+            raise JournalError(f"there is no record of run {run_id!r} in {self.folder} ({error})") from error
+
+    def read_along(self, run_id: str) -> tuple[Record, Chronicle]:
+        """Return what is recorded of a run so far, for somebody who only watches.
+
+        Raises:
+            JournalError: there is no such record, or it cannot be read.
+        """
+        return ReadAlong(self.path(run_id)), self.read(run_id)
+
+    def holds(self, run_id: str) -> bool:
+        """Say whether a run is recorded here."""
+        return is_run_id(run_id) and self.path(run_id).exists()
+
+    def take_over(self, run_id: str) -> tuple[Journal, Chronicle]:
+        """Return a run's record, to be continued, and what it says so far.
+
+        Raises:
+            RunBusyError: somebody else is at it.
+            JournalError: there is no such record, or it cannot be read.
+        """
+        if not self.path(run_id).exists():
+            raise JournalError(f"there is no record of run {run_id!r} in {self.folder}")
+        try:
+            journal = self._journal(run_id, is_new=False)
+        except OSError as error:
+            raise JournalError(f"the record of run {run_id!r} cannot be opened: {error}") from error
+        found = self.read(run_id)
+        if not found.is_damaged:
+            journal.truncate(found.length)
+            epoch = found.epoch + 1
+            journal.note({"is": "owner", "epoch": epoch, "pid": os.getpid(), "t": round(time.time(), 3)})
+            journal.sync()
+        return journal, found
+
+    def runs(self) -> Iterator[str]:
+        """Yield the ids of all recorded runs, the latest first."""
+        with contextlib.suppress(FileNotFoundError):
+            paths = [path for path in self.folder.iterdir() if path.name.endswith(SUFFIX)]
+            yield from (p.name.removesuffix(SUFFIX) for p in sorted(paths, key=_changed, reverse=True))
+
+    def tidy(self, now: float) -> None:
+        """Delete old runs that are over. One that has a circuit without an end is never touched.
+
+        Args:
+            now: seconds of the wall clock.
+        """
+        for place, run_id in enumerate(list(self.runs())):
+            path = self.path(run_id)
+            if (place >= KEEP_RUNS or now - _changed(path) > KEEP_SECONDS) and _is_over(path):
+                for suffix in (RESULTS, BODIES, SUFFIX):
+                    path.with_suffix(suffix).unlink(missing_ok=True)
+
+    def path(self, run_id: str) -> Path:
+        """Return the file that records a run.
+
+        Raises:
+            JournalError: no run has such an id.
+        """
+        if not is_run_id(run_id):
+            raise JournalError(f"{run_id!r} is not the id of a run")
+        return self.folder / f"{run_id}{SUFFIX}"
+
+    def _journal(self, run_id: str, *, is_new: bool) -> Journal:
+        return Journal(self.path(run_id), is_new=is_new, reserve=self.folder / "reserve", disk=self._disk)
+
+    def _lay_reserve(self) -> None:
+        reserve = self.folder / "reserve"
+        if not reserve.exists():
+            reserve.write_bytes(bytes(_RESERVE_BYTES))
+
+    def _sync_folder(self) -> None:
+        """Make a new file's name durable, where the system knows how."""
+        if os.name != "nt":
+            handle = os.open(self.folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+def _changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:  # somebody else has tidied up
+        return 0.0
+
+
+def _is_over(path: Path) -> bool:
+    """Say whether the last line says so; the rest need not be read."""
+    with contextlib.suppress(OSError, ValueError):
+        with path.open("rb") as file:
+            file.seek(max(0, path.stat().st_size - 200))
+            last = file.read().splitlines()[-1:]
+        return bool(last) and chronicle.read_line(last[0]).get("is") == "over"
+    return False

@@ -1,0 +1,447 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A run as its journal tells it: which line is written of each event, and what the lines say together. Pure.
+
+A line is ``<CRC-32 of the rest, 8 hex digits> <JSON object>``. Its member ``is`` says of what it tells, ``n``
+which submission, ``i`` which circuit, ``t`` when (seconds of the wall clock). What a submission has come to
+is not written anywhere: it follows from the same table that moved it the first time.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from . import errors
+from .encode import read_header_entry
+from .errors import IonQError, JournalError
+from .lifecycle import (
+    Absent,
+    Accepted,
+    BetPlaced,
+    Disowned,
+    Event,
+    Fetched,
+    FetchFailed,
+    Found,
+    HeldBack,
+    Lost,
+    Phase,
+    Refused,
+    Seen,
+    Sent,
+    Submission,
+    Unresolved,
+    Vanished,
+    step,
+)
+from .parcel import Parcel
+from .wire import JobRecord, JobState
+
+SCHEMA = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What is fixed about a run when it begins."""
+
+    id: str
+    total: int
+    target: str
+    seed: int
+    """Seed of what is sampled here: circuit ``i`` draws from child ``i``."""
+    shots: tuple[int, ...] = ()
+    """Shots of each circuit."""
+    workers: int = 10
+    window: int | None = None
+    """How many submissions may be unfinished at once; None: any number."""
+    on_unknown: str = "reconcile"
+    backend: str = "ionq_parallel"
+    gateset: str = "native"
+    url: str = ""
+    created_at: float = 0.0
+    """Seconds of the wall clock."""
+    generation: int = 0
+    user_agent: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where some bytes lie in a file beside the journal."""
+
+    offset: int
+    size: int
+    digest: str
+    """First 12 hex digits of their SHA-256."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """A result that is on disk as the service gave it."""
+
+    kind: str
+    place: Place
+
+
+@dataclass(slots=True)
+class Chronicle:
+    """What all lines of a journal say together. Times are seconds of the wall clock."""
+
+    run: Run
+    parcels: list[Parcel] = field(default_factory=list)
+    bodies: dict[int, Place] = field(default_factory=dict)
+    submissions: list[Submission] = field(default_factory=list)
+    results: dict[int, StoredResult | None] = field(default_factory=dict)
+    """By circuit; None where the run wanted none."""
+    headers: dict[int, Mapping[str, Any]] = field(default_factory=dict)
+    """Qiskit's experiment header, by circuit."""
+    errors: dict[int, Exception] = field(default_factory=dict)
+    """Of circuits that failed by themselves: in compilation, or within a pack."""
+    project: str | None = None
+    epoch: int = 0
+    """How often somebody has taken the run over."""
+    is_damaged: bool = False
+    """A line in the middle cannot be read: what came after it is not believed to be all."""
+    length: int = 0
+    """Bytes up to the end of the last line that can be read."""
+
+    def ended(self, index: int) -> bool:
+        """Say whether a circuit has a result on disk, or a reason for having none."""
+        return index in self.results or index in self.errors
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A recorded run in short."""
+
+    job_id: str
+    created_at: float
+    """Seconds of the wall clock."""
+    target: str
+    total: int
+    done: int
+    """Circuits that have a result on disk."""
+    failed: int
+    """Circuits that have none and will have none."""
+    url: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing can follow."""
+        return self.done + self.failed >= self.total
+
+
+def summary(story: Chronicle) -> Summary:
+    """Return a run in short."""
+    failed = set(story.errors)
+    for parcel, submission in zip(story.parcels, story.submissions, strict=True):
+        if submission.phase in (Phase.FAILED, Phase.CANCELLED):
+            failed.update(parcel.circuits)
+    run = story.run
+    done = len(story.results)
+    return Summary(
+        run.id, run.created_at, run.target, run.total, done, len(failed - set(story.results)), run.url
+    )
+
+
+# ── lines ──
+
+
+def line(record: Mapping[str, Any]) -> bytes:
+    """Return one line of a journal, with its end.
+
+    >>> line({"is": "over"}).decode().strip()
+    '2d37c38f {"is":"over"}'
+    """
+    text = json.dumps(record, separators=(",", ":"), allow_nan=False).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def read_line(text: bytes) -> dict[str, Any]:
+    """Return the record that a line without its end holds.
+
+    Raises:
+        ValueError: it is torn or was changed.
+    """
+    if text[8:9] != b" " or int(text[:8], 16) != zlib.crc32(text[9:]):
+        raise ValueError("the checksum does not agree")
+    record = json.loads(text[9:])
+    if not isinstance(record, dict):
+        raise ValueError("not a record")
+    return record
+
+
+def read(data: bytes) -> Chronicle:
+    """Return what a journal says.
+
+    A last line that was torn by a crash is left out. After a line in the middle that cannot be read,
+    nothing is believed to be missing no more: ``is_damaged``.
+
+    Raises:
+        JournalError: it does not begin as a journal does, or is of a later version.
+    """
+    records = _Records(data)
+    header = next(iter(records), None)
+    if header is None or header.get("is") != "run":
+        raise JournalError("this is no journal of a run: its first line cannot be read")
+    if header.get("schema") != SCHEMA:
+        raise JournalError(
+            f"this journal is of version {header.get('schema')}, and {SCHEMA} is what this package reads; "
+            "a newer one wrote it"
+        )
+    fields = {name: header[name] for name in Run.__dataclass_fields__ if name in header}
+    chronicle = Chronicle(Run(**{**fields, "shots": tuple(fields.get("shots", ()))}))
+    for record in records:
+        try:
+            _fold(chronicle, record)
+        except (KeyError, TypeError, ValueError, IndexError, IonQError, RuntimeError):
+            records.is_damaged = True
+    chronicle.is_damaged, chronicle.length = records.is_damaged, records.length
+    return chronicle
+
+
+class _Records:
+    """The readable lines of a journal, and how far they go."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.length = 0
+        self.is_damaged = False
+        self._iterator = self._read()
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        return self._iterator
+
+    def _read(self) -> Iterator[dict[str, Any]]:
+        start, bad = 0, False
+        while (end := self._data.find(b"\n", start)) >= 0:
+            try:
+                record = read_line(self._data[start:end])
+            except ValueError:
+                bad = True
+            else:
+                self.is_damaged = self.is_damaged or bad
+                self.length = end + 1
+                yield record
+            start = end + 1
+
+
+# ── what is written ──
+
+
+def header(run: Run) -> dict[str, Any]:
+    """Return the first record of a journal."""
+    return {"is": "run", "schema": SCHEMA, **asdict(run)}
+
+
+def parcel_record(number: int, parcel: Parcel, place: Place | None, metadata: list[Any]) -> dict[str, Any]:
+    """Return the record of a parcel that is about to be sent.
+
+    Args:
+        number: its place among the run's submissions.
+        parcel: the parcel.
+        place: where its request lies; None where circuits are not kept.
+        metadata: the user's own metadata of each circuit.
+    """
+    return {
+        "is": "parcel",
+        "n": number,
+        "circuits": parcel.circuits,
+        "shots": parcel.shots,
+        "token": parcel.token,
+        "digest": parcel.digest,
+        "exact": parcel.is_exact,
+        "memory": parcel.memory,
+        "dry_run": parcel.dry_run,
+        "body": None if place is None else asdict(place),
+        "headers": parcel.headers,
+        "metadata": metadata,
+    }
+
+
+def event_record(number: int, event: Event, wall: float) -> dict[str, Any] | None:
+    """Return the record of an event, or None for one that need not outlive the process."""
+    told = _TOLD.get(type(event))
+    if told is None:
+        return None
+    facts = told(event)
+    return None if facts is None else {"is": _NAMES[type(event)], "n": number, "t": round(wall, 3), **facts}
+
+
+def error_facts(error: Exception) -> dict[str, Any]:
+    """Return an error as JSON that `read_error` turns into its like again."""
+    facts = {
+        name: getattr(error, name, None) for name in ("code", "job_id", "token", "status", "method", "path")
+    }
+    given = {name: value for name, value in facts.items() if isinstance(value, str | int)}
+    return {"error": type(error).__name__, "message": str(error), **given}
+
+
+def read_error(facts: Mapping[str, Any]) -> IonQError:
+    """Return the error that was told of: of its class where that is known, with its message."""
+    kind = getattr(errors, str(facts.get("error")), None)
+    message = str(facts.get("message"))
+    if not (isinstance(kind, type) and issubclass(kind, IonQError)):
+        return IonQError(message)
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    error.message = message
+    for name in ("code", "job_id", "token", "status", "method", "path"):
+        if name in facts or name in ("code", "job_id"):
+            setattr(error, name, facts.get(name))
+    return error
+
+
+def _job(record: JobRecord) -> dict[str, Any] | None:
+    """Return what is kept of a job's own account: only what is final is."""
+    if record.state not in (JobState.COMPLETED, JobState.FAILED, JobState.CANCELED):
+        return None
+    facts = {
+        "id": record.id,
+        "state": record.state.value,
+        "code": record.failure_code,
+        "message": record.failure_message,
+        "children": record.child_ids,
+        "execution_ms": record.execution_ms,
+        "submitted_at": record.submitted_at,
+        "started_at": record.started_at,
+        "completed_at": record.completed_at,
+    }
+    return {name: value for name, value in facts.items() if value not in (None, ())}
+
+
+_NAMES: dict[type, str] = {
+    Sent: "sent",
+    Accepted: "accepted",
+    HeldBack: "held back",
+    Refused: "refused",
+    Lost: "lost",
+    Found: "found",
+    Absent: "absent",
+    Unresolved: "unresolved",
+    Disowned: "disowned",
+    Seen: "ended",
+    Fetched: "stored",
+    FetchFailed: "not fetched",
+    Vanished: "vanished",
+}
+_TOLD: dict[type, Callable[[Any], dict[str, Any] | None]] = {
+    Sent: lambda _: {},
+    Accepted: lambda e: {"id": e.job_id},
+    HeldBack: lambda e: {"why": e.why},
+    Refused: lambda e: error_facts(e.error),
+    Lost: lambda e: {"why": e.why},
+    Found: lambda e: {"id": e.record.id},
+    Absent: lambda e: {"why": e.why},
+    Unresolved: lambda e: error_facts(e.error),
+    Disowned: lambda e: {"why": e.why},
+    Seen: lambda e: _job(e.record),
+    Fetched: lambda _: {},
+    FetchFailed: lambda e: error_facts(e.error),
+    Vanished: lambda e: error_facts(e.error),
+}
+
+
+# ── what is read ──
+
+
+def _event(record: Mapping[str, Any]) -> Event:
+    at, why = float(record["t"]), str(record.get("why", ""))
+    match record["is"]:
+        case "sent":
+            return Sent(at)
+        case "accepted":
+            return Accepted(str(record["id"]), at)
+        case "held back":
+            return HeldBack(at, why)
+        case "refused":
+            return Refused(read_error(record))
+        case "lost":
+            return Lost(at, why)
+        case "found":
+            return Found(JobRecord(str(record["id"]), JobState.SUBMITTED), at)
+        case "absent":
+            return Absent(at, why)
+        case "disowned":
+            return Disowned(at, why)
+        case "ended":
+            return Seen(_read_job(record), at)
+        case "stored":
+            return Fetched(at)
+        case "not fetched":
+            return FetchFailed(read_error(record), at)
+        case "vanished":
+            return Vanished(read_error(record), at)
+        case other:
+            raise ValueError(f"unknown record {other!r}")
+
+
+def _read_job(record: Mapping[str, Any]) -> JobRecord:
+    return JobRecord(
+        str(record["id"]),
+        JobState(record["state"]),
+        failure_code=record.get("code"),
+        failure_message=record.get("message"),
+        child_ids=tuple(record.get("children", ())),
+        execution_ms=record.get("execution_ms"),
+        submitted_at=record.get("submitted_at"),
+        started_at=record.get("started_at"),
+        completed_at=record.get("completed_at"),
+    )
+
+
+def _fold(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
+    match record.get("is"):
+        case "parcel":
+            _take_parcel(chronicle, record)
+        case "result":
+            place = record.get("at")
+            chronicle.results[int(record["i"])] = (
+                None if place is None else StoredResult(str(record["kind"]), Place(**place))
+            )
+        case "circuit failed":
+            chronicle.errors[int(record["i"])] = read_error(record)
+        case "project":
+            chronicle.project = str(record["id"])
+        case "owner":
+            chronicle.epoch = int(record["epoch"])
+        case "unresolved" | "over" | "cancel" | "detached" | "twin":
+            pass  # for people who read the file; an open question stays open
+        case _:
+            number = int(record["n"])
+            chronicle.submissions[number] = _moved(chronicle.submissions[number], _event(record))
+
+
+def _moved(submission: Submission, event: Event) -> Submission:
+    """Return a submission after an event; asking for a result unseen is not written down."""
+    if isinstance(event, Fetched | FetchFailed) and submission.phase.is_in_service:
+        submission, _ = step(submission, BetPlaced())
+    return step(submission, event)[0]
+
+
+def _take_parcel(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
+    if record["n"] != len(chronicle.parcels):
+        raise ValueError("a parcel is missing")
+    headers = tuple(record["headers"])
+    entries = [read_header_entry(k, entry) for k, entry in enumerate(headers)]
+    mine = record.get("metadata") or [None] * len(headers)
+    for index, entry, own in zip(record["circuits"], entries, mine, strict=True):
+        chronicle.headers[index] = {**entry.header, "metadata": own or {}}
+    parcel = Parcel(
+        circuits=tuple(record["circuits"]),
+        readouts=tuple(entry.readout for entry in entries),
+        headers=headers,
+        shots=int(record["shots"]),
+        token=str(record["token"]),
+        digest=str(record["digest"]),
+        body=b"",
+        is_exact=bool(record["exact"]),
+        memory=bool(record["memory"]),
+        dry_run=bool(record["dry_run"]),
+    )
+    if record.get("body"):
+        chronicle.bodies[len(chronicle.parcels)] = Place(**record["body"])
+    chronicle.parcels.append(parcel)
+    chronicle.submissions.append(Submission())

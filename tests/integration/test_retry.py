@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What failed by no fault of its own is executed again as a new job; and where each result came from."""
+
+from __future__ import annotations
+
+import pytest
+from qiskit import QuantumCircuit
+
+from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.emulator import Fault, LocalIonQ
+from qiskit_parallel_ionq.errors import CircuitFailedError, JobError, OptionError
+
+
+def numbered(number):
+    circuit = QuantumCircuit(4, 4, name=f"number {number}", metadata={"mine": number})
+    for bit in range(4):
+        if number >> bit & 1:
+            circuit.x(bit)
+    circuit.measure(range(4), range(4))
+    return circuit
+
+
+CIRCUITS = [numbered(k) for k in range(6)]
+
+
+def failing(name, code="InternalError", times=1):
+    return Fault("fail", name=name, code=code, message="because", times=times)
+
+
+def outcomes(result):
+    return [int(next(iter(entry.data.counts)), 16) if entry.success else None for entry in result.results]
+
+
+@pytest.fixture
+def meet(tmp_path):
+    closers = []
+
+    def make(*faults, target=None, recorded=True, **knobs):
+        service = LocalIonQ(seed=7, faults=faults, **knobs).start()
+        closers.append(service.close)
+
+        def provider():
+            if not recorded:
+                made = ParallelIonQProvider(service.api_key, service.url)
+                made._archive = None
+            else:
+                made = ParallelIonQProvider(service.api_key, service.url, state_dir=tmp_path / "runs")
+            closers.append(made.close)
+            return made
+
+        return service, provider
+
+    yield make
+    for close in reversed(closers):
+        close()
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("per_job", [1, 3])
+def test_exactly_the_failed_circuits_are_executed_again(meet, per_job, recorded):
+    _, provider = meet(failing("number 4"), recorded=recorded)
+    job = provider().get_backend().run(CIRCUITS, shots=10, circuits_per_job=per_job)
+    assert outcomes(job.result(partial=True)) == [0, 1, 2, 3, None, 5]
+    again = job.retry()
+    assert outcomes(again.result(timeout=20)) == [0, 1, 2, 3, 4, 5]
+    assert again.job_id() == f"{job.job_id()}.1"
+    assert again.report()[4].token == f"1.{job.job_id()}.4.1"
+    assert [a == b for a, b in zip(again.job_ids(), job.job_ids(), strict=True)] == [True] * 4 + [False, True]
+    assert [entry.header["metadata"] for entry in again.result().results] == [{"mine": k} for k in range(6)]
+    assert outcomes(job.result(partial=True))[4] is None  # what was final stays so
+
+
+def test_a_retry_is_found_again_by_another_process_with_all_its_results(meet):
+    _, provider = meet(failing("number 2"))
+    job = provider().get_backend().run(CIRCUITS, shots=10)
+    job.wait(20)
+    again = job.retry()
+    again.wait(20)
+    again.backend().provider.close()
+    found = provider().retrieve_job(again.job_id())
+    assert outcomes(found.result(timeout=20)) == [0, 1, 2, 3, 4, 5]
+
+
+def test_a_second_failure_may_be_retried_too(meet):
+    _, provider = meet(failing("number 2", times=2))
+    job = provider().get_backend().run(CIRCUITS, shots=10)
+    job.wait(20)
+    second = job.retry()
+    second.wait(20)
+    third = second.retry()
+    assert third.job_id() == f"{job.job_id()}.2"
+    assert outcomes(third.result(timeout=20)) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("code", ["CompilationError", "InvalidInput", "TooManyGates", "UnsupportedGate"])
+def test_what_would_fail_again_is_not_bought_again(meet, code):
+    _, provider = meet(failing("number 2", code=code))
+    job = provider().get_backend().run(CIRCUITS, shots=10)
+    job.wait(20)
+    assert isinstance(job.errors()[2], CircuitFailedError)
+    with pytest.raises(JobError, match="none of the 1 circuits"):
+        job.retry()
+
+
+def test_a_retry_on_a_machine_must_be_told_that_it_may_spend(meet):
+    _, provider = meet(failing("number 2"))
+    job = provider().get_backend("qpu.forte-1").run(CIRCUITS, shots=10)
+    job.wait(20)
+    with pytest.raises(OptionError, match=r"1 circuits would be run again on qpu.forte-1, which costs money"):
+        job.retry()
+    assert job.retry(spend=True).wait(20)
+
+
+def test_a_job_that_is_not_over_cannot_be_retried(meet):
+    _, provider = meet(execution_time=0.5)
+    job = provider().get_backend().run(CIRCUITS, shots=10)
+    with pytest.raises(JobError, match="not over"):
+        job.retry()
+    job.wait(20)
+
+
+def test_the_report_says_where_each_result_comes_from(meet):
+    _, provider = meet(Fault("reset", method="POST", path="/jobs", nth=2, after=True), failing("number 5"))
+    job = provider().get_backend().run(CIRCUITS, shots=10)
+    job.wait(20)
+    report = job.report()
+    assert [row.circuit for row in report] == list(range(6))
+    assert [row.job_id for row in report] == job.job_ids()
+    assert [row.token for row in report] == [f"1.{job.job_id()}.{k}.0" for k in range(6)]
+    lost = [row for row in report if row.setbacks]
+    assert len(lost) == 1
+    assert lost[0].setbacks[0].startswith("answer lost: ")
+    assert lost[0].setbacks[1] == f"found by its token: {lost[0].job_id}"
+    assert all(row.posts == 1 and row.shots == 10 and row.sent_at <= row.ended_at for row in report)
+    assert report[5].error.startswith("CircuitFailedError: ")
+    assert report.records()[5]["status"] == "failed"
+    assert "5 done, 1 failed" in str(report)
+    assert report._repr_html_().count("<tr>") == 7
+
+
+def test_a_name_in_the_report_is_no_markup(meet):
+    _, provider = meet()
+    circuit = numbered(1)
+    circuit.name = "<script>"
+    job = provider().get_backend().run(circuit, shots=10)
+    job.wait(20)
+    assert "<script>" not in job.report()._repr_html_()

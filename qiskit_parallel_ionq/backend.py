@@ -183,9 +183,8 @@ class ParallelIonQBackend(BackendV2):
         chosen.each_shots(len(circuits))
         if circuits:
             self._account.require_available(self.ionq_target)
-        return self.send(
-            [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)], chosen
-        )
+        checked = [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
+        return self.send(checked, chosen)
 
     def run_options(self, **options: Any) -> RunOptions:
         """Return what a run with these options would be told: they go before the backend's own.
@@ -331,12 +330,12 @@ class ParallelIonQBackend(BackendV2):
         packer = Packer(
             batch.run.id, batch.total, self.ionq_target, options, batch.run.user_agent, batch.run.seed
         )
-        for index, draft in enumerate(drafts):
+        for index, waiting in enumerate(drafts):
             try:
-                encoded = draft.encode()
+                encoded = waiting.encode()
             except Exception as error:  # noqa: BLE001 - others are on their way: it is this circuit's failure
-                batch.headers[index] = {"name": draft.name, "memory_slots": draft.num_clbits}
-                conductor.fail(batch, index, _as_ours(error, draft.name))
+                batch.headers[index] = {"name": waiting.name, "memory_slots": waiting.num_clbits}
+                conductor.fail(batch, index, _as_ours(error, waiting.name))
                 continue
             batch.headers[index] = dict(encoded.header)
             for parcel in packer.add(index, encoded, shots[index]):

@@ -106,10 +106,7 @@ def native_template(circuit: QuantumCircuit, target: Target, level: int = 1) -> 
     """
     check(circuit, target)
     try:
-        if is_restricted(target):
-            readable = pass_manager(target, level).run(circuit)
-        else:
-            readable = unroll(circuit)
+        readable = pass_manager(target, level).run(circuit) if is_restricted(target) else unroll(circuit)
         return NativeTemplate(
             readable,
             list(circuit.parameters),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Circuits with free parameters: what can be done once, and what is left to do for each set of values.
 
-Reading, and the search of levels 2 and 3, look at no angle, so they are done once. The native stage of level 1
-does look (an angle may vanish, or has to be folded into the range of a gate), so it is done for each set of
+Reading, and the search of levels 2 and 3, look at no angle, so they are done once. The native stage of level
+1 does look (an angle may vanish, or has to be folded into the range of a gate), so it is done for each set of
 values, on numbers: no circuit is made.
 """
 

@@ -15,7 +15,7 @@ FLOORS = {
     "words": "_version errors wire gates options policy",
     "thinking": "target compiler encode drafts decode lifecycle sources parcel merge reconcile chronicle salvage",
     "doing": "credentials transport api journal archive batch worker conductor",
-    "face": "display report job rerun backend provider",
+    "face": "display report job rerun backend primitives provider",
     "door": "cli",
 }
 ORDER = " ".join(FLOORS.values()).split()

@@ -72,8 +72,8 @@ class EstimatorOptions:
         """
         object.__setattr__(self, "run_options", _checked_run_options(self.run_options))
         RunOptions().update(seed_simulator=self.seed_simulator)
-        precision = self.default_precision
-        if isinstance(precision, bool) or not isinstance(precision, Real) or not precision >= 0:
+        precision: Any = self.default_precision
+        if isinstance(precision, bool) or not isinstance(precision, Real) or not float(precision) >= 0:
             raise OptionError(f"default_precision must be a number >= 0, not {precision!r}")
 
 

@@ -13,6 +13,7 @@ from qiskit.primitives.containers.sampler_pub import SamplerPub, SamplerPubLike
 
 from ..backend import ParallelIonQBackend
 from ..decode import Outcome
+from ..drafts import Draft
 from ..job import ParallelIonQJob
 from .bits import bit_array, register_bits
 from .job import ParallelPrimitiveJob, provenance
@@ -39,7 +40,7 @@ class SamplerV2(BaseSamplerV2):
     >>> with ParallelIonQProvider.local(seed=7) as provider:
     ...     sampler = SamplerV2(provider.get_backend("ionq_parallel"))
     ...     sampler.run([bell], shots=100).result()[0].data.meas.get_counts()
-    {'00': 51, '11': 49}
+    {'00': 48, '11': 52}
     """
 
     def __init__(
@@ -82,14 +83,11 @@ class SamplerV2(BaseSamplerV2):
         sizes = [pub.size if pub.circuit.cregs else 0 for pub in coerced]
         each = [int(pub.shots) for pub, size in zip(coerced, sizes, strict=True) for _ in range(size)]
         options = run_options(self._backend, self._options, shots=each, memory=True)
-        drafts = [
-            draft
-            for pub, size in zip(coerced, sizes, strict=True)
-            if size
-            for draft in self._backend.drafts(
-                pub.circuit, table_of(pub.circuit, pub.parameter_values), options
-            )
-        ]
+        drafts: list[Draft] = []
+        for pub, size in zip(coerced, sizes, strict=True):
+            if size:
+                values = table_of(pub.circuit, pub.parameter_values)
+                drafts += self._backend.drafts(pub.circuit, values, options)
         job = self._backend.send(drafts, options)
         return ParallelPrimitiveJob(job, _Finish(job, coerced, sizes))
 

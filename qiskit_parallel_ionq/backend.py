@@ -13,6 +13,8 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Protocol
 
+import numpy as np
+import numpy.typing as npt
 from qiskit.circuit import QuantumCircuit
 from qiskit.providers import BackendV2, Options
 from qiskit.transpiler import PassManager, Target
@@ -21,9 +23,10 @@ from . import compiler, wire
 from ._version import __version__
 from .batch import Batch
 from .chronicle import Run, parcel_record
-from .compiler import is_dynamic, lower_dynamic
+from .compiler import is_dynamic
 from .conductor import Conductor
-from .encode import EncodedCircuit, Kind, encode_circuit
+from .drafts import Draft, draft, drafts
+from .encode import Kind
 from .errors import CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
 from .journal import Record
@@ -175,20 +178,69 @@ class ParallelIonQBackend(BackendV2):
             CredentialsError: there is no API key.
             TargetError: the target does not exist or is not available.
         """
+        chosen = self.run_options(**options)
+        circuits = _listed(run_input)
+        chosen.each_shots(len(circuits))
+        if circuits:
+            self._account.require_available(self.ionq_target)
+        checked = [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
+        return self.send(checked, chosen)
+
+    def run_options(self, **options: Any) -> RunOptions:
+        """Return what a run with these options would be told: they go before the backend's own.
+
+        Raises:
+            OptionError: one is unknown, or cannot be right here.
+        """
         chosen = RunOptions().update(**dict(self.options.items())).update(**options)
         chosen.check_target(self.ionq_target)
-        circuits = _listed(run_input)
-        shots = chosen.each_shots(len(circuits))
+        return chosen
+
+    def drafts(self, circuit: QuantumCircuit, values: npt.ArrayLike, options: RunOptions) -> list[Draft]:
+        """Check a circuit once, and return what to `send` for each set of values of its parameters.
+
+        It is compiled once, as far as that does not depend on the values; later calls with a circuit of the
+        same gates find what was compiled.
+
+        Args:
+            circuit: with any number of parameters.
+            values: of shape (sets, parameters), in the order of ``circuit.parameters``.
+            options: of the run, from `run_options`.
+
+        Raises:
+            CircuitError: the circuit cannot run here, or a value is not finite.
+            CredentialsError: there is no API key.
+            TargetError: the target does not exist or is not available.
+        """
+        self._account.require_available(self.ionq_target)
+        table = np.asarray(values, dtype=float)
+        target, level = self._target_with(options.noise_model), options.optimization_level
+        if level is None and circuit.num_parameters:  # whether gates are native depends on the values
+            bound = [circuit.assign_parameters(row) for row in table]
+            return [draft(*self._checked(each, options), target, level) for each in bound]
+        return drafts(*self._checked(circuit, options), target, level, table)
+
+    def send(self, drafts: Sequence[Draft], options: RunOptions) -> ParallelIonQJob:
+        """Send circuits that are checked already, as `run` does.
+
+        Args:
+            drafts: from `drafts`, of any number of circuits.
+            options: of the run, from `run_options`.
+
+        Raises:
+            OptionError: the options list another number of shots than there are drafts.
+        """
+        shots = options.each_shots(len(drafts))
         conductor = self._account.conductor()
         run = Run(
             "".join(secrets.choice(_BASE62) for _ in range(22)),
-            len(circuits),
+            len(drafts),
             self.ionq_target,
-            seed=self._seed(chosen),
+            seed=self._seed(options),
             shots=shots,
-            workers=chosen.max_workers if chosen.use_parallel else 1,
-            window=None if chosen.use_parallel else 1,
-            on_unknown=chosen.on_unknown,
+            workers=options.max_workers if options.use_parallel else 1,
+            window=None if options.use_parallel else 1,
+            on_unknown=options.on_unknown,
             backend=self.name,
             gateset=self.gateset,
             url=self._account.url,
@@ -197,30 +249,25 @@ class ParallelIonQBackend(BackendV2):
         )
         batch = Batch(run)
         job = ParallelIonQJob(
-            self, batch, conductor, progress=chosen.progress, cancels=chosen.on_interrupt == "cancel"
+            self, batch, conductor, progress=options.progress, cancels=options.on_interrupt == "cancel"
         )
-        if circuits:
-            self._account.require_available(self.ionq_target)
-            target = self._target_with(chosen.noise_model)
-            checked = [self._check(index, circuit, target, chosen) for index, circuit in enumerate(circuits)]
+        if drafts:
             batch.record = self._account.begin_record(run)
-            _announce(len(circuits), chosen, self.ionq_target)
+            _announce(len(drafts), options, self.ionq_target)
             conductor.start()
             try:
-                self._send(batch, checked, target, shots, chosen)
+                self._send(batch, drafts, shots, options)
             except BaseException:  # Ctrl-C, for one: what is not sent yet stays here
                 job.leave()
                 raise
         self._account.remember(job)
         return job
 
-    def _check(
-        self, index: int, circuit: Any, target: Target, options: RunOptions
-    ) -> tuple[QuantumCircuit, Kind]:
-        """Return a circuit without instructions of the user's own, and how it will go out.
+    def _draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
+        """Check one circuit of a list.
 
         Raises:
-            CircuitError: it cannot; names the circuit by index and name.
+            CircuitError: it cannot run; names the circuit by index and name.
         """
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
@@ -233,11 +280,24 @@ class ParallelIonQBackend(BackendV2):
                 f"{who} has unbound parameters: {names}{', …' if circuit.num_parameters > 5 else ''}; "
                 "bind them with assign_parameters"
             )
+        target = self._target_with(options.noise_model)
+        return draft(*self._checked(circuit, options, index), target, options.optimization_level)
+
+    def _checked(
+        self, circuit: QuantumCircuit, options: RunOptions, index: int | None = None
+    ) -> tuple[QuantumCircuit, Kind]:
+        """Return a circuit without instructions of the user's own, and how it will go out.
+
+        Raises:
+            CircuitError: it cannot; names the circuit and, where there is one, the gate.
+        """
+        target = self._target_with(options.noise_model)
         try:
             circuit = compiler.inline(circuit)
             compiler.check(circuit, target)
         except CircuitError as error:
-            raise type(error)(f"circuit {index}: {error}") from error
+            raise error if index is None else type(error)(f"circuit {index}: {error}") from error
+        who = f"circuit {circuit.name!r}" if index is None else f"circuit {index} ({circuit.name!r})"
         widest = wire.MODEL_QUBITS.get(options.noise_model or "")
         if self.simulator and widest is not None and circuit.num_qubits > widest:
             raise CircuitError(
@@ -261,8 +321,7 @@ class ParallelIonQBackend(BackendV2):
     def _send(
         self,
         batch: Batch,
-        checked: Sequence[tuple[QuantumCircuit, Kind]],
-        target: Target,
+        drafts: Sequence[Draft],
         shots: Sequence[int],
         options: RunOptions,
     ) -> None:
@@ -271,12 +330,12 @@ class ParallelIonQBackend(BackendV2):
         packer = Packer(
             batch.run.id, batch.total, self.ionq_target, options, batch.run.user_agent, batch.run.seed
         )
-        for index, (circuit, kind) in enumerate(checked):
+        for index, waiting in enumerate(drafts):
             try:
-                encoded = _encode(circuit, kind, target, options)
+                encoded = waiting.encode()
             except Exception as error:  # noqa: BLE001 - others are on their way: it is this circuit's failure
-                batch.headers[index] = {"name": circuit.name, "memory_slots": circuit.num_clbits}
-                conductor.fail(batch, index, _as_ours(error, circuit))
+                batch.headers[index] = {"name": waiting.name, "memory_slots": waiting.num_clbits}
+                conductor.fail(batch, index, _as_ours(error, waiting.name))
                 continue
             batch.headers[index] = dict(encoded.header)
             for parcel in packer.add(index, encoded, shots[index]):
@@ -330,14 +389,6 @@ def _rebuilt(
     return backend
 
 
-def _encode(circuit: QuantumCircuit, kind: Kind, target: Target, options: RunOptions) -> EncodedCircuit:
-    if kind == "qasm3":
-        return encode_circuit(lower_dynamic(circuit), kind=kind)
-    if not compiler.is_isa(circuit, target):
-        circuit = compiler.compile_circuit(circuit, target, options.optimization_level or 0)
-    return encode_circuit(circuit, kind=kind, renumber=target.build_coupling_map() is None)
-
-
 def _listed(run_input: Any) -> list[Any]:
     if isinstance(run_input, QuantumCircuit):
         return [run_input]
@@ -358,11 +409,11 @@ def _json_or_none(value: Any) -> Any:
     return value
 
 
-def _as_ours(error: Exception, circuit: QuantumCircuit) -> IonQError:
+def _as_ours(error: Exception, name: str) -> IonQError:
     """Return an error of this package for one that compiling or encoding met."""
     if isinstance(error, IonQError):
         return error
-    return CompileError(f"circuit {circuit.name!r} could not be compiled: {error!r}")
+    return CompileError(f"circuit {name!r} could not be compiled: {error!r}")
 
 
 def _announce(count: int, options: RunOptions, target: str) -> None:

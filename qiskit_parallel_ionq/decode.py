@@ -41,22 +41,54 @@ class RawResult:
     body: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Outcome:
-    """One circuit's result in Qiskit's terms. Hex keys ("0x3") over the classical bits, in ascending order.
+    """One circuit's result over its classical bits, as arrays; and in Qiskit's words, where hex keys are.
 
     Attributes:
         shots: shots asked for.
-        counts: sum to exactly ``shots``; no zeros.
-        memory: one entry per shot, agreeing with ``counts``; None where not asked for.
-        probabilities: the distribution as the service gave it, exact on the ideal simulator; None where the
-            service gave counts or shots.
+        values: the outcomes there are, distinct and ascending; bit k is classical bit k. Beyond 62 bits they
+            are Python integers in an object array.
+        tallies: how often each was drawn; sum to exactly ``shots``.
+        order: for each shot, in order, the place of its outcome in ``values``; None where not asked for.
+        weights: the probability of each outcome as the service gave it, exact on the ideal simulator; None
+            where the service gave counts or shots.
     """
 
     shots: int
-    counts: dict[str, int]
-    memory: list[str] | None
-    probabilities: dict[str, float] | None
+    values: _Ints
+    tallies: npt.NDArray[np.int64]
+    order: npt.NDArray[np.int64] | None = None
+    weights: _Floats | None = None
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Outcome):
+            return NotImplemented
+        mine = (self.shots, self.counts, self.memory, self.probabilities)
+        return mine == (other.shots, other.counts, other.memory, other.probabilities)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Hex keys ("0x3") in ascending order -> how often; no zeros."""
+        drawn = self.tallies.nonzero()[0]
+        return dict(zip(map(hex, self.values[drawn].tolist()), self.tallies[drawn].tolist(), strict=True))
+
+    @property
+    def memory(self) -> list[str] | None:
+        """A hex key for each shot, agreeing with `counts`; None where not asked for."""
+        if self.order is None:
+            return None
+        keys = list(map(hex, self.values.tolist()))
+        return [keys[place] for place in self.order.tolist()]
+
+    @property
+    def probabilities(self) -> dict[str, float] | None:
+        """Hex keys in ascending order -> probability, or None."""
+        if self.weights is None:
+            return None
+        return dict(zip(map(hex, self.values.tolist()), self.weights.tolist(), strict=True))
 
 
 def decode(
@@ -95,12 +127,12 @@ def decode(
         counts = rng.multinomial(shots, weights / weights.sum())
     else:
         counts = largest_remainder(weights, shots)
-    keys = list(map(hex, outcomes.tolist()))
     return Outcome(
         shots=shots,
-        counts={keys[k]: int(counts[k]) for k in counts.nonzero()[0].tolist()},
-        memory=_shuffled(keys, counts, rng) if memory else None,
-        probabilities=dict(zip(keys, weights.tolist(), strict=True)) if raw.kind == "probabilities" else None,
+        values=outcomes,
+        tallies=counts,
+        order=rng.permutation(np.repeat(np.arange(len(counts)), counts)) if memory else None,
+        weights=weights if raw.kind == "probabilities" else None,
     )
 
 
@@ -149,7 +181,7 @@ def _distribution(raw: RawResult, readout: Readout) -> tuple[_Ints, _Floats]:
         present = weights > 0
         outcomes, weights = outcomes[present], weights[present]
 
-    outcomes = _move_bits(outcomes, sources)
+    outcomes = move_bits(outcomes, sources)
     if not _ascends(outcomes):
         outcomes, place = np.unique(outcomes, return_inverse=True)
         weights = np.bincount(place.ravel(), weights=weights).astype(np.float64)
@@ -253,7 +285,7 @@ def _shot_outcomes(body: Any, readout: Readout) -> _Ints:
     keys = [shot if isinstance(shot, str) else str(shot) for shot in body]
     outcomes = _from_decimals(keys, _is_wide(readout.num_qubits, readout.sources))
     _check_range(outcomes.max(), readout.num_qubits)
-    return _move_bits(outcomes, readout.sources)
+    return move_bits(outcomes, readout.sources)
 
 
 def _shots_by_register(shots: list[Any], readout: Readout) -> _Ints:
@@ -301,18 +333,7 @@ def _from_shots(outcomes: _Ints, shots: int, memory: bool) -> Outcome:
     if len(outcomes) != shots:
         raise ResultIntegrityError(f"the service gave {len(outcomes)} shots, and {shots} were asked for")
     values, place, counts = np.unique(outcomes, return_inverse=True, return_counts=True)
-    keys = list(map(hex, values.tolist()))
-    return Outcome(
-        shots=shots,
-        counts=dict(zip(keys, counts.tolist(), strict=True)),
-        memory=[keys[k] for k in place.ravel().tolist()] if memory else None,
-        probabilities=None,
-    )
-
-
-def _shuffled(keys: list[str], counts: npt.NDArray[np.int64], rng: np.random.Generator) -> list[str]:
-    shots = np.repeat(np.arange(len(counts)), counts)
-    return [keys[k] for k in rng.permutation(shots).tolist()]
+    return Outcome(shots=shots, values=values, tallies=counts, order=place.ravel() if memory else None)
 
 
 # ── bits ──
@@ -332,7 +353,7 @@ def _moves(sources: tuple[int | None, ...]) -> tuple[tuple[int, int], ...]:
     return tuple((mask, shift) for shift, mask in masks.items())
 
 
-def _move_bits(outcomes: _Ints, sources: tuple[int | None, ...]) -> _Ints:
+def move_bits(outcomes: _Ints, sources: tuple[int | None, ...]) -> _Ints:
     """Return the classical bits of each outcome: bit k of the result is bit ``sources[k]``, or 0 for None."""
     result = np.zeros_like(outcomes)
     for mask, shift in _moves(sources):

@@ -17,6 +17,7 @@ from qiskit.result.postprocess import format_counts_memory
 
 from .batch import Batch, Progress
 from .conductor import Conductor
+from .decode import Outcome
 from .display import progress_bar
 from .errors import BatchError, JobError, JobPickleError, OptionError, ResultTimeoutError, RunBusyError
 from .lifecycle import Phase
@@ -159,6 +160,19 @@ class ParallelIonQJob(JobV1):
         if failures and not partial:
             raise BatchError(failures, total=len(self), job_id=self.job_id(), result=self._result)
         return self._result
+
+    def outcomes(self, timeout: float | None = None) -> list[Outcome | None]:
+        """Wait for all circuits and return their outcomes as arrays: what `result` says in Qiskit's words.
+
+        Raises:
+            BatchError: some circuits have no result.
+            ResultTimeoutError: ``timeout`` seconds passed first. Nothing was cancelled.
+        """
+        if not self.wait(timeout):
+            raise self._too_late(timeout)
+        if self.errors():
+            self.result()
+        return [self._batch.outcomes[index] for index in range(len(self))]
 
     def as_completed(self, timeout: float | None = None) -> Iterator[tuple[int, ExperimentResult]]:
         """Yield ``(index, experiment)`` as circuits finish, failed ones too (``success=False``).

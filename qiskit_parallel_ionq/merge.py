@@ -52,9 +52,9 @@ def experiment(
     data: dict[str, Any] = {}
     if outcome is not None:
         data["counts"] = outcome.counts
-        if outcome.memory is not None:
+        if outcome.order is not None:
             data["memory"] = outcome.memory
-        if outcome.probabilities is not None:
+        if outcome.weights is not None:
             data["probabilities"] = outcome.probabilities
     return ExperimentResult(
         shots=shots,

@@ -18,7 +18,7 @@ from qiskit_parallel_ionq.decode import Outcome
 from qiskit_parallel_ionq.errors import CircuitCancelledError, CircuitFailedError
 from qiskit_parallel_ionq.lifecycle import BetLost, BetPlaced, Phase, Submission, step
 
-OUTCOME = Outcome(shots=1, counts={"0x0": 1}, memory=None, probabilities=None)
+OUTCOME = Outcome(shots=1, values=np.array([0]), tallies=np.array([1]))
 
 
 def _batch(total=3, seed=7, phases=()):

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from qiskit_parallel_ionq import display
@@ -46,7 +47,7 @@ def finish(batch: Batch, index: int, error: Exception | None = None) -> None:
     if error:
         batch.errors[index] = error
     else:
-        batch.outcomes[index] = Outcome(1, {"0x0": 1}, None, None)
+        batch.outcomes[index] = Outcome(1, np.array([0]), np.array([1]))
     batch.finished.append(index)
     batch.notify()
 

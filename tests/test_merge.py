@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from itertools import product
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -107,9 +108,13 @@ def test_the_status_of_the_whole_never_goes_back_and_is_never_final_early(data):
         assert (status in ENDS) == all(s.phase.is_final for s in batch.submissions)
 
 
-def _outcome(**changes):
+def _outcome(values=(0, 3), tallies=(1, 3), order=None, weights=None):
     return Outcome(
-        **{"shots": 4, "counts": {"0x0": 1, "0x3": 3}, "memory": None, "probabilities": None, **changes}
+        shots=4,
+        values=np.array(values),
+        tallies=np.array(tallies),
+        order=None if order is None else np.array(order),
+        weights=None if weights is None else np.array(weights),
     )
 
 
@@ -120,9 +125,7 @@ def test_an_entry_holds_what_there_is():
     assert bare.data.to_dict() == {"counts": {"0x0": 1, "0x3": 3}}
     assert (bare.shots, bare.seed, bare.header["ionq_job_id"], bare.header["name"]) == (4, 7, "j1", "bell")
     memory = ["0x3", "0x3", "0x0", "0x3"]
-    full = experiment(
-        HEADER, shots=4, outcome=_outcome(memory=memory, probabilities={"0x0": 0.25, "0x3": 0.75})
-    )
+    full = experiment(HEADER, shots=4, outcome=_outcome(order=[1, 1, 0, 1], weights=[0.25, 0.75]))
     assert full.data.memory == memory
     assert full.data.probabilities == {"0x0": 0.25, "0x3": 0.75}
 
@@ -142,9 +145,7 @@ def test_the_header_of_the_circuit_is_left_as_it_is():
 
 def test_results_stand_in_input_order_and_qiskit_reads_them():
     entries = [
-        experiment(
-            {**HEADER, "name": f"c{k}"}, shots=4, outcome=_outcome(counts={hex(k): 4}, memory=[hex(k)] * 4)
-        )
+        experiment({**HEADER, "name": f"c{k}"}, shots=4, outcome=_outcome([k], [4], order=[0] * 4))
         for k in range(4)
     ]
     result = merge(entries, backend_name="ionq_parallel", backend_version="1", job_id="run")
@@ -160,7 +161,7 @@ def test_a_hole_keeps_its_place():
     entries = [
         experiment(HEADER, shots=4, outcome=_outcome()),
         experiment(HEADER, shots=4, error=CircuitFailedError("no")),
-        experiment(HEADER, shots=4, outcome=_outcome(counts={"0x1": 4})),
+        experiment(HEADER, shots=4, outcome=_outcome([1], [4])),
     ]
     result = merge(entries, backend_name="b", backend_version="1", job_id="run")
     assert not result.success

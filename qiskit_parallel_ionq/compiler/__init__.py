@@ -29,9 +29,11 @@ from qiskit_parallel_ionq.compiler.checking import (
     why_not_isa,
 )
 from qiskit_parallel_ionq.compiler.dynamic import is_dynamic, lower_dynamic
+from qiskit_parallel_ionq.compiler.emission import Pulse
 from qiskit_parallel_ionq.compiler.inlining import inline
 from qiskit_parallel_ionq.compiler.native import to_native
 from qiskit_parallel_ionq.compiler.plugin import RememberParameters
+from qiskit_parallel_ionq.compiler.unbound import NativeTemplate, Row
 from qiskit_parallel_ionq.compiler.unrolling import unroll
 from qiskit_parallel_ionq.errors import CompileError
 
@@ -89,6 +91,35 @@ def _report(native: QuantumCircuit, circuit: QuantumCircuit, wires: list[int]) -
     native._layout = layout  # noqa: SLF001  -- Qiskit has no public way to set it
 
 
+def native_template(circuit: QuantumCircuit, target: Target, level: int = 1) -> NativeTemplate:
+    """Compile a circuit with free parameters as far as can be without their values.
+
+    Args:
+        circuit: gates as for `compile_circuit`; measured at its end.
+        target: where it is to run, with native gates.
+        level: as for `compile_circuit`. What levels 2 and 3 search for is found once, and holds for all
+            values.
+
+    Raises:
+        CircuitError: the circuit is wider than the target.
+        CompileError: there is no way; the message names circuit, gate and position.
+    """
+    check(circuit, target)
+    try:
+        readable = pass_manager(target, level).run(circuit) if is_restricted(target) else unroll(circuit)
+        return NativeTemplate(
+            readable,
+            list(circuit.parameters),
+            target_family(target),
+            level,
+            relabelling=not is_restricted(target),
+        )
+    except CompileError:
+        raise
+    except QiskitError as error:
+        raise CompileError(f"circuit {circuit.name!r} cannot be compiled: {error}") from error
+
+
 @lru_cache(maxsize=64)
 def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
     """Return what ``transpile`` would run for this target and level, built once.
@@ -108,12 +139,17 @@ def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
 
 
 __all__ = [
+    "NativeTemplate",
+    "Pulse",
+    "Row",
     "check",
     "compile_circuit",
     "inline",
     "is_dynamic",
     "is_isa",
+    "is_native_target",
     "lower_dynamic",
+    "native_template",
     "pass_manager",
     "why_not_isa",
 ]

@@ -15,9 +15,10 @@ most.
 from __future__ import annotations
 
 from math import atan2, cos, hypot, pi, sin, sqrt
+from typing import Any, NamedTuple
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction, Qubit
+from qiskit.circuit import CircuitInstruction
 
 from qiskit_parallel_ionq.compiler.ordering import MSWires, ZZWires, reorder
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Term
@@ -38,15 +39,27 @@ from qiskit_parallel_ionq.compiler.signs import Landings, place
 from qiskit_parallel_ionq.gates import Family, GPI2Gate, GPIGate, MSGate, ZZGate
 
 _FLAT = sqrt(PARALLEL)
+_GATES = {"gpi": GPIGate, "gpi2": GPI2Gate, "ms": MSGate, "zz": ZZGate}
+
+
+class Pulse(NamedTuple):
+    """One thing that the machine does."""
+
+    name: str
+    """A native gate, or the name of what a fence stands for: a measurement, a reset, a barrier, …"""
+    wires: tuple[int, ...]
+    values: tuple[float, ...] = ()
+    """Phases and angle of the gate, in turns."""
+    instruction: Any = None
+    """The circuit instruction where it is no gate."""
 
 
 class Emitter:
     """Writes native gates for the items of one program, in their order."""
 
-    def __init__(self, qubits: list[Qubit]) -> None:
-        self.instructions: list[CircuitInstruction] = []
-        self._qubits = qubits
-        self._real: list[Quaternion] = [IDENTITY] * len(qubits)
+    def __init__(self, width: int) -> None:
+        self.pulses: list[Pulse] = []
+        self._real: list[Quaternion] = [IDENTITY] * width
 
     def zz(self, items: list[Item], landings: Landings) -> None:
         """Write the items for a zz device, each interaction landing where it was told to."""
@@ -58,7 +71,7 @@ class Emitter:
 
     def ms(self, items: list[Item]) -> None:
         """Write the items for an ms device."""
-        upcoming = _upcoming(items, len(self._qubits))
+        upcoming = _upcoming(items, len(self._real))
         for index, item in enumerate(items):
             if isinstance(item, Fence):
                 self._fence(item)
@@ -75,24 +88,23 @@ class Emitter:
             t = -t
             self._real[term.a] = product(self._real[term.a], (0.0, *term.u))
             self._real[term.b] = product(self._real[term.b], (0.0, *term.v))
-        gate = ZZGate(min(t / (2 * pi), 0.25))
-        self.instructions.append(CircuitInstruction(gate, (self._qubits[term.a], self._qubits[term.b])))
+        self.pulses.append(Pulse("zz", (term.a, term.b), (min(t / (2 * pi), 0.25),)))
 
     def _ms(self, term: Term, next_a: Vector | None, next_b: Vector | None) -> None:
         p = self._tilt(term.a, term.u, next_a)
         q = self._tilt(term.b, term.v, next_b)
         if term.t < 0.0:
             q += pi
-        gate = MSGate(turns(p), turns(q), min(abs(term.t) / (2 * pi), 0.25))
-        self.instructions.append(CircuitInstruction(gate, (self._qubits[term.a], self._qubits[term.b])))
+        angle = min(abs(term.t) / (2 * pi), 0.25)
+        self.pulses.append(Pulse("ms", (term.a, term.b), (turns(p), turns(q), angle)))
 
     def _gpi(self, wire: int, angle: float) -> None:
         self._real[wire] = product((0.0, cos(angle), sin(angle), 0.0), self._real[wire])
-        self.instructions.append(CircuitInstruction(GPIGate(turns(angle)), (self._qubits[wire],)))
+        self.pulses.append(Pulse("gpi", (wire,), (turns(angle),)))
 
     def _gpi2(self, wire: int, angle: float) -> None:
         self._real[wire] = product((HALF, HALF * cos(angle), HALF * sin(angle), 0.0), self._real[wire])
-        self.instructions.append(CircuitInstruction(GPI2Gate(turns(angle)), (self._qubits[wire],)))
+        self.pulses.append(Pulse("gpi2", (wire,), (turns(angle),)))
 
     def _land(self, wire: int, direction: Vector, sign: int) -> None:
         """Bring a direction to +z or -z with at most two pulses."""
@@ -138,8 +150,7 @@ class Emitter:
             if fence.demand is not Demand.POLE:
                 self._real[wire] = IDENTITY
         if fence.instruction is not None:
-            qubits = tuple(self._qubits[wire] for wire in fence.wires)
-            self.instructions.append(fence.instruction.replace(qubits=qubits))
+            self.pulses.append(Pulse(fence.instruction.name, fence.wires, (), fence.instruction))
 
     def _settle(self, wire: int, frame: Quaternion) -> None:
         """Make the pulses add up to the whole frame, z rotation included: at most three."""
@@ -213,21 +224,24 @@ def emit(items: list[Item], circuit: QuantumCircuit, family: Family, *, reorderi
         reordering: whether interactions that commute may change places.
     """
     out = circuit.copy_empty_like()
-    for instruction in write(items, circuit.qubits, family, reordering=reordering):
+    wires = circuit.qubits
+    for name, places, values, instruction in write(items, len(wires), family, reordering=reordering):
+        qubits = tuple([wires[place] for place in places])
+        if instruction is None:
+            instruction = CircuitInstruction(_GATES[name](*values), qubits)
+        else:
+            instruction = instruction.replace(qubits=qubits)
         out._append(instruction)  # noqa: SLF001  -- append() would check and copy each: three times slower
     return out
 
 
-def write(
-    items: list[Item], qubits: list[Qubit], family: Family, *, reordering: bool
-) -> list[CircuitInstruction]:
-    """Return the native instructions of the items. Arguments as for `emit`."""
-    width = len(qubits)
+def write(items: list[Item], width: int, family: Family, *, reordering: bool) -> list[Pulse]:
+    """Return the native gates of the items, and what stands between them. Arguments as for `emit`."""
     if reordering:
         items = reorder(items, width, ZZWires(width) if family == "zz" else MSWires(width))
-    emitter = Emitter(qubits)
+    emitter = Emitter(width)
     if family == "zz":
         emitter.zz(*place(items, width, reordering=reordering))
     else:
         emitter.ms(items)
-    return emitter.instructions
+    return emitter.pulses

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from math import pi
 
 from qiskit import QuantumCircuit
-from qiskit.circuit import CircuitInstruction, ControlFlowOp, Qubit
+from qiskit.circuit import CircuitInstruction, ControlFlowOp
 
 from qiskit_parallel_ionq.compiler.blocks import resynthesise
 from qiskit_parallel_ionq.compiler.emission import emit, write
@@ -66,10 +66,10 @@ class Candidate:
         """Number of interactions."""
         return sum(isinstance(item, Term) for item in self.items)
 
-    def cost(self, qubits: list[Qubit], family: Family) -> float:
+    def cost(self, width: int, family: Family) -> float:
         """Return what is to be low: interactions, and a little for their angles and for pulses."""
         turns = sum([abs(item.t) for item in self.items if isinstance(item, Term)]) / (2 * pi)
-        gates = [gate.name for gate in write(self.items, qubits, family, reordering=True)]
+        gates = [pulse.name for pulse in write(self.items, width, family, reordering=True)]
         return self.length + 0.3 * turns + 0.02 * (gates.count("gpi") + gates.count("gpi2"))
 
 
@@ -106,6 +106,19 @@ def shortest(
     relabelling = relabelling and level > 0
     program = Program(circuit.num_qubits, merging=level > 0, relabelling=relabelling)
     read(circuit, program, step_by_step=level == 0)
+    return improve(program, family, level, measured=measured, relabelling=relabelling)
+
+
+def improve(program: Program, family: Family, level: int, *, measured: bool, relabelling: bool) -> Candidate:
+    """Return the shortest program found for one that was just read.
+
+    Args:
+        program: what was read, at this level.
+        family: the two-qubit gate of the device.
+        level: as for `to_native`.
+        measured: only the distribution of what is measured counts, not the unitary.
+        relabelling: whether qubits may end on other wires.
+    """
     if not measured:
         program.fence(Demand.FULL, tuple(range(program.width)))
     first = Candidate(program.items, program.wires)
@@ -115,7 +128,7 @@ def shortest(
         first = Candidate(drop_unseen(first.items, program.width), first.wires)
     best = _shorten(first, program.width, measured, relabelling)
     if level > 1 and measured and relabelling:
-        best = _search(first, best, circuit.qubits, family, SETTINGS[level])
+        best = _search(first, best, program.width, family, SETTINGS[level])
     return best
 
 
@@ -134,7 +147,7 @@ def _shorten(candidate: Candidate, width: int, measured: bool, relabelling: bool
 
 
 def _search(
-    first: Candidate, best: Candidate, qubits: list[Qubit], family: Family, settings: tuple[Settings, ...]
+    first: Candidate, best: Candidate, width: int, family: Family, settings: tuple[Settings, ...]
 ) -> Candidate:
     """Return the best of a candidate and of Pauli networks for the same circuit, unresynthesised.
 
@@ -145,11 +158,10 @@ def _search(
     if split is None or not split[0]:
         return best
     terms, tail = split
-    width = len(qubits)
     source = read_paulis(terms, tail, width)
     if len(source.rotations) > _MANY * len(terms) or source.is_plain(best.length):
         return best
-    lowest = best.cost(qubits, family)
+    lowest = best.cost(width, family)
     hopeless = 0
     # Settings weigh the rotations; where there are none, all find the same.
     for setting in settings if source.rotations else settings[:1]:
@@ -165,7 +177,7 @@ def _search(
             if shorter.length > _FAR * best.length:
                 continue
             hopeless = 0
-            cost = shorter.cost(qubits, family)
+            cost = shorter.cost(width, family)
             if cost < lowest:
                 best, lowest = shorter, cost
     return best

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import atan2, cos, isfinite, pi, sin, sqrt
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from qiskit import QuantumCircuit
@@ -379,6 +379,56 @@ def is_readable(circuit: QuantumCircuit) -> bool:
     return True
 
 
+class Step(NamedTuple):
+    """One thing that reading does to a program."""
+
+    act: Reader
+    wires: tuple[int, ...]
+    values: Sequence[Any]
+    """The gate's parameters: a list of numbers, or a tuple with formulas in it whose values come later."""
+
+
+class Script:
+    """A circuit as the steps of reading it, so that it need be gone through only once.
+
+    Args:
+        circuit: gates that are all known here; its qubit i starts on wire i.
+        relabelling: let a swap exchange the wires behind two qubits.
+        step_by_step: put a fence after every gate, so that each stays where it is (level 0).
+        free: let gates have parameters without values, as `steps` then holds them.
+
+    Raises:
+        CompileError: a gate is not known here, or has a parameter that is not a number.
+    """
+
+    def __init__(
+        self, circuit: QuantumCircuit, *, relabelling: bool, step_by_step: bool = False, free: bool = False
+    ) -> None:
+        self.steps: list[Step] = []
+        self.wires = list(range(circuit.num_qubits))
+        """The wire behind each qubit at the end."""
+        index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
+        settle = _fence(Demand.POLE, None)
+        for position, instruction in enumerate(circuit.data):
+            qubits = [index[qubit] for qubit in instruction.qubits]
+            if relabelling and instruction.name == "swap" and instruction.is_standard_gate():
+                p, q = qubits
+                self.wires[p], self.wires[q] = self.wires[q], self.wires[p]
+                continue
+            wires = tuple([self.wires[qubit] for qubit in qubits])
+            act, is_gate = _action(circuit, position, instruction)
+            values = _parameters(circuit, position, instruction, free) if is_gate else ()
+            self.steps.append(Step(act, wires, values))
+            if step_by_step and is_gate:
+                self.steps.append(Step(settle, wires, ()))
+
+    def play(self, program: Program) -> None:
+        """Read the circuit into an empty program."""
+        for act, wires, values in self.steps:
+            act(program, wires, values)
+        program.wires[:] = self.wires
+
+
 def read(circuit: QuantumCircuit, program: Program, *, step_by_step: bool = False) -> None:
     """Read a bound circuit whose gates are all known here into an empty program.
 
@@ -390,43 +440,47 @@ def read(circuit: QuantumCircuit, program: Program, *, step_by_step: bool = Fals
     Raises:
         CompileError: a gate is not known here or has a parameter without value.
     """
-    index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
-    wires = program.wires
-    standard = _STANDARD
-    relabelling = program.relabelling
-    for position, instruction in enumerate(circuit.data):
-        name = instruction.name
-        qubits = [index[qubit] for qubit in instruction.qubits]
-        mine = [wires[qubit] for qubit in qubits]
-        read_gate = standard.get(name)
-        if read_gate is None or not instruction.is_standard_gate():
-            if name in FENCES:
-                program.fence(FENCES[name], tuple(mine), instruction)
-                continue
-            read_gate = reader(instruction)
-            if read_gate is None:
-                if name in _CLASSICAL or instruction.is_control_flow():
-                    program.fence(Demand.FULL, tuple(mine), instruction)
-                    continue
-                raise CompileError(
-                    f"circuit {circuit.name!r}: gate {name!r} at position {position} "
-                    "is not known to the compiler."
-                )
-        elif name == "swap" and relabelling:
-            program.swap(qubits[0], qubits[1])
-            continue
-        params = instruction.params
-        if params:
-            params = numbers(params)
-            if params is None:
-                raise CompileError(
-                    f"circuit {circuit.name!r}: gate {name!r} at position {position} has a parameter that "
-                    f"is not a finite real number: {', '.join(map(str, instruction.params))}. "
-                    "Unbound parameters have to be assigned first."
-                )
-        read_gate(program, mine, params)
-        if step_by_step:
-            program.fence(Demand.POLE, tuple(mine))
+    Script(circuit, relabelling=program.relabelling, step_by_step=step_by_step).play(program)
+
+
+def _action(circuit: QuantumCircuit, position: int, instruction: CircuitInstruction) -> tuple[Reader, bool]:
+    """Return what an instruction does to a program, and whether it is a gate."""
+    name = instruction.name
+    read_gate = reader(instruction)
+    if read_gate is not None:
+        return read_gate, True
+    if name in FENCES:
+        return _fence(FENCES[name], instruction), False
+    if name in _CLASSICAL or instruction.is_control_flow():
+        return _fence(Demand.FULL, instruction), False
+    raise CompileError(
+        f"circuit {circuit.name!r}: gate {name!r} at position {position} is not known to the compiler."
+    )
+
+
+def _fence(demand: Demand, instruction: Any) -> Reader:
+    def stand(program: Program, wires: Sequence[int], _params: Sequence[float]) -> None:
+        program.fence(demand, tuple(wires), instruction)
+
+    return stand
+
+
+def _parameters(
+    circuit: QuantumCircuit, position: int, instruction: CircuitInstruction, free: bool
+) -> Sequence[Any]:
+    params = instruction.params
+    if not params:
+        return ()
+    values = numbers(params)
+    if values is not None:
+        return values
+    if free:
+        return tuple(params)
+    raise CompileError(
+        f"circuit {circuit.name!r}: gate {instruction.name!r} at position {position} has a parameter that "
+        f"is not a finite real number: {', '.join(map(str, params))}. "
+        "Unbound parameters have to be assigned first."
+    )
 
 
 def numbers(params: Sequence[Any]) -> list[float] | None:
@@ -438,4 +492,4 @@ def numbers(params: Sequence[Any]) -> list[float] | None:
     return values if isfinite(sum(values)) else None
 
 
-__all__ = ["FENCES", "READABLE", "is_readable", "numbers", "read", "read_matrix", "reader"]
+__all__ = ["FENCES", "READABLE", "Script", "is_readable", "numbers", "read", "read_matrix", "reader"]

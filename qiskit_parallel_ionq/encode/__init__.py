@@ -6,9 +6,16 @@ native gates are in turns (1 = 2π), rotations of QIS gates in radians. Bit k of
 """
 
 from .body import job_body
-from .circuit import encode_circuit
+from .circuit import encode_circuit, encode_pulses
 from .encoded import EncodedCircuit, Kind, Readout
-from .header import HeaderEntry, header_entry, ionq_header, read_header_entry, read_ionq_header
+from .header import (
+    HeaderEntry,
+    experiment_header,
+    header_entry,
+    ionq_header,
+    read_header_entry,
+    read_ionq_header,
+)
 
 __all__ = [
     "EncodedCircuit",
@@ -16,6 +23,8 @@ __all__ = [
     "Kind",
     "Readout",
     "encode_circuit",
+    "encode_pulses",
+    "experiment_header",
     "header_entry",
     "ionq_header",
     "job_body",

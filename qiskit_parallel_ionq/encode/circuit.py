@@ -4,11 +4,14 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from qiskit import QuantumCircuit
 
-from .encoded import EncodedCircuit, Kind
-from .gate_list import gate_list
+from ..compiler import Pulse
+from .encoded import EncodedCircuit, Kind, Readout
+from .gate_list import gate_list, pulse_list
 from .header import experiment_header
 from .openqasm3 import openqasm3
 
@@ -43,14 +46,41 @@ def encode_circuit(circuit: QuantumCircuit, *, kind: Kind, renumber: bool = True
         fragment, num_gates, readout = openqasm3(circuit, renumber)
     else:
         fragment, num_gates, readout = gate_list(circuit, kind, renumber)
+    return _encoded(kind, fragment, num_gates, readout, experiment_header(circuit))
+
+
+def encode_pulses(
+    pulses: Iterable[Pulse],
+    *,
+    header: Mapping[str, Any],
+    clbits: Mapping[Any, int],
+    num_qubits: int,
+    renumber: bool = True,
+) -> EncodedCircuit:
+    """Encode a circuit that the compiler gives as pulses: the same as `encode_circuit` of their circuit.
+
+    Args:
+        pulses: native gates in range; measurements at the end.
+        header: the circuit's experiment header.
+        clbits: the place of each classical bit.
+        num_qubits: wires that the pulses speak of.
+        renumber: whether only wires that a gate or measurement touches go out, in ascending order.
+    """
+    fragment, num_gates, readout = pulse_list(pulses, clbits, num_qubits, renumber)
+    return _encoded("native", fragment, num_gates, readout, header)
+
+
+def _encoded(
+    kind: Kind, fragment: bytes, num_gates: int, readout: Readout, header: Mapping[str, Any]
+) -> EncodedCircuit:
     digest = hashlib.sha256(b"%s %d %s" % (kind.encode(), readout.num_qubits, fragment)).hexdigest()[:12]
     return EncodedCircuit(
-        name=circuit.name,
+        name=header["name"],
         kind=kind,
         fragment=fragment,
         num_qubits=readout.num_qubits,
         num_gates=num_gates,
         readout=readout,
-        header=experiment_header(circuit),
+        header=header,
         digest=digest,
     )

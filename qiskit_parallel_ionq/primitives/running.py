@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What both primitives do to run: the backend, the options of the run, the table of values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from qiskit import QuantumCircuit
+from qiskit.primitives.containers.bindings_array import BindingsArray
+
+from ..backend import ParallelIonQBackend
+from ..errors import OptionError
+from ..options import RunOptions
+from .options import EstimatorOptions, SamplerOptions
+
+
+def our_backend(backend: Any, asking: str) -> ParallelIonQBackend:
+    """Return a backend of this package.
+
+    Raises:
+        OptionError: it is of another.
+    """
+    if not isinstance(backend, ParallelIonQBackend):
+        raise OptionError(
+            f"{asking} runs on a backend of ParallelIonQProvider, not on {backend!r}; for other backends "
+            "Qiskit has BackendSamplerV2 and BackendEstimatorV2"
+        )
+    return backend
+
+
+def run_options(
+    backend: ParallelIonQBackend, options: SamplerOptions | EstimatorOptions, **own: Any
+) -> RunOptions:
+    """Return what the run is told: the primitive's own words, the user's, the backend's, in that order.
+
+    Raises:
+        OptionError: they cannot be right together.
+    """
+    chosen = backend.run_options(**options.run_options, seed_simulator=options.seed_simulator, **own)
+    if chosen.dry_run:
+        raise OptionError("the backend's option dry_run leaves a primitive without a result")
+    return chosen
+
+
+def table_of(circuit: QuantumCircuit, values: BindingsArray) -> npt.NDArray[np.float64]:
+    """Return the values as a table of shape (sets, parameters), in the order of ``circuit.parameters``."""
+    if not circuit.num_parameters:
+        return np.zeros((values.size, 0))
+    return np.asarray(values.as_array(circuit.parameters), dtype=float).reshape(-1, circuit.num_parameters)

@@ -62,7 +62,7 @@ class Api:
         project = body.get("project_id") if isinstance(body, dict) else None
         return project if isinstance(project, str) else None
 
-    def estimate(self, target: str, load: Mapping[str, int | bool]) -> CostEstimate:
+    def estimate(self, target: str, load: Mapping[str, Any]) -> CostEstimate:
         """Return what a job would cost; ``load`` holds the query's other members."""
         query = [("backend", target)]
         query += [(name, str(value).lower()) for name, value in load.items()]

@@ -71,7 +71,7 @@ class CostReport:
     minimum: float | None = None
     """The least that one job costs; None where the service does not say."""
     packed: float | None = None
-    """What the same circuits would cost in as few jobs as can hold them; None where the minimum is unknown."""
+    """What the same circuits would cost in as few jobs as can be; None where the minimum is unknown."""
 
     @property
     def at_minimum(self) -> int:
@@ -87,8 +87,8 @@ class CostReport:
         told = f"{self.total:.2f} {self.unit} for {len(self.jobs)} jobs"
         if self.at_minimum and self.saving > 0.005:
             told += (
-                f"; {self.at_minimum} of them cost the minimum of {self.minimum:.2f} {self.unit} each, and packed "
-                f"with circuits_per_job they would cost {self.packed:.2f} {self.unit} in all"
+                f"; {self.at_minimum} of them cost the minimum of {self.minimum:.2f} {self.unit} each, and "
+                f"packed with circuits_per_job they would cost {self.packed:.2f} {self.unit} in all"
             )
         return told
 

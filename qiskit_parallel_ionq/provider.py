@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import qiskit
@@ -28,6 +28,7 @@ from .backend import ParallelIonQBackend
 from .batch import Batch
 from .chronicle import Chronicle, Run, Summary, summary
 from .conductor import Conductor, Loop, SharedGate, gate_of
+from .cost import Workload
 from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url
 from .errors import (
     ApiError,
@@ -46,13 +47,15 @@ from .reconcile import Listing
 from .salvage import rebuilt_run, single_job
 from .target import Gateset
 from .transport import Transport
-from .wire import CatalogEntry
+from .wire import CatalogEntry, CostEstimate
 from .worker import Worker
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 logger = logging.getLogger("qiskit_parallel_ionq")
+
+_T = TypeVar("_T")
 
 PARALLEL = "ionq_parallel"
 LONGEST_PAUSE = 10.0
@@ -225,11 +228,15 @@ class ParallelIonQProvider:
             return self._catalogue
 
     def _read_catalogue(self) -> tuple[CatalogEntry, ...]:
+        return self._patiently(lambda: self._made_api().backends())
+
+    def _patiently(self, ask: Callable[[], _T]) -> _T:
+        """Ask for what somebody waits for, again a few times while that may help."""
         backoff = Backoff(first=0.25, attempts=4)
         attempt = 1
         while True:
             try:
-                return self._made_api().backends()
+                return ask()
             except (ApiError, TransportError) as error:
                 pause = backoff.delay(attempt, jitter=random.random())
                 if pause is None or not is_passing(getattr(error, "status", None)):
@@ -267,6 +274,22 @@ class ParallelIonQProvider:
             raise TargetError(
                 f"{target} is {entry.status}; available are {', '.join(others)}. Nothing was sent."
             )
+
+    def estimate(self, target: str, load: Workload) -> CostEstimate:
+        """Ask the service what a job would cost.
+
+        Raises:
+            ApiError: it does not say.
+        """
+        asked = {
+            "type": "ionq.circuit.v1",
+            "qubits": load.qubits,
+            "shots": load.shots,
+            "1q_gates": load.one_qubit_gates,
+            "2q_gates": load.two_qubit_gates,
+            "error_mitigation": load.error_mitigation,
+        }
+        return self._patiently(lambda: self._made_api().estimate(target, asked))
 
     def job(self, job_id: str) -> ParallelIonQJob:
         """Return a job of this provider by its id.

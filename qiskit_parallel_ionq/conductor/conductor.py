@@ -405,8 +405,8 @@ class Conductor:
 
 def _out_of_money(error: Exception | None) -> IonQError:
     return JobError(
-        f"the account can pay for nothing more ({error}), so nothing more is sent; what was accepted goes on. "
-        "Mend the contract, then provider.resume(job_id, submit=True) sends the rest"
+        f"the account can pay for nothing more ({error}), so nothing more is sent; what was accepted goes "
+        "on. Mend the contract, then provider.resume(job_id, submit=True) sends the rest"
     )
 
 

@@ -198,9 +198,9 @@ class ParallelIonQBackend(BackendV2):
             self._account.require_available(self.ionq_target)
             target = self._target_with(chosen.noise_model)
             checked = [self._check(index, circuit, target, chosen) for index, circuit in enumerate(circuits)]
+            conductor.start()
             batch.record = self._account.begin_record(run)
             _announce(len(circuits), chosen, self.ionq_target)
-            conductor.start()
             try:
                 self._send(batch, checked, target, shots, chosen)
             except BaseException:  # Ctrl-C, for one: what is not sent yet stays here

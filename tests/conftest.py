@@ -7,11 +7,20 @@ import pytest
 from hypothesis import settings
 
 from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.archive import VARIABLE
 from qiskit_parallel_ionq.emulator import LocalIonQ
 
 # A machine that is shared is slow at times; that is no fault of an example.
 settings.register_profile("patient", deadline=None)
 settings.load_profile("patient")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def state_folder(tmp_path_factory):
+    """Runs are recorded where no run of the developer's own is."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("state")))
+        yield
 
 
 @pytest.fixture(scope="module")

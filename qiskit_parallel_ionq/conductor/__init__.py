@@ -5,7 +5,7 @@
 from a step is seen to by `Submitting`, `Watching`, `Cancelling` and `Fetching`.
 """
 
-from .conductor import Conductor
+from .conductor import NEVER_HANDED_OVER, Conductor
 from .loop import Loop
 
-__all__ = ["Conductor", "Loop"]
+__all__ = ["NEVER_HANDED_OVER", "Conductor", "Loop"]

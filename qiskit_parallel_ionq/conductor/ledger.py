@@ -56,6 +56,8 @@ class Ledger:
     posts: int = 0
     doubts: dict[int, Doubt] = field(default_factory=dict)
     """Submissions that may or may not exist, by number."""
+    is_restored: bool = False
+    """Whether another process, whose clock nobody knows, began it."""
     resent: set[int] = field(default_factory=set)
     """Submissions that were sent again after a proof of absence: the only ones that can have twins."""
     stopped: Exception | None = None

@@ -252,9 +252,9 @@ class ParallelIonQBackend(BackendV2):
             if options.max_cost is not None or options.max_jobs is not None:
                 parts = list(parts)
                 self._require_affordable([p for p in parts if isinstance(p, Parcel)], batch, options)
+            conductor.start()
             batch.record = self._account.begin_record(batch.run)
             _announce(len(drafts), options, self.ionq_target)
-            conductor.start()
             try:
                 for part in parts:
                     if isinstance(part, Parcel):

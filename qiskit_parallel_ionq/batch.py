@@ -103,17 +103,19 @@ class Batch:
         for number, parcel in enumerate(batch.parcels):
             batch.parcel_of.update(dict.fromkeys(parcel.circuits, number))
         batch.headers.update(story.headers)
-        batch.errors.update(story.errors)
-        batch.finished.extend(story.errors)
         for index, stored in story.results.items():
             with contextlib.suppress(JournalError, ResultIntegrityError, ValueError):
                 batch.outcomes[index] = None if stored is None else batch._decoded(index, stored)
-                batch.finished.append(index)
-        for number, submission in enumerate(batch.submissions):
-            if submission.phase in (Phase.FAILED, Phase.CANCELLED) and submission.error is not None:
-                for index in batch.parcels[number].circuits:
-                    if batch.errors.setdefault(index, submission.error) is submission.error:
-                        batch.finished.append(index)
+        failed = [
+            (index, submission.error)
+            for parcel, submission in zip(batch.parcels, batch.submissions, strict=True)
+            for index in parcel.circuits
+            if submission.phase in (Phase.FAILED, Phase.CANCELLED) and submission.error is not None
+        ]
+        for index, error in (*story.errors.items(), *failed):
+            if not batch.has_ended(index):
+                batch.errors[index] = error
+        batch.finished.extend((*batch.outcomes, *batch.errors))
         return batch
 
     def carry(self, earlier: Batch) -> None:

@@ -27,7 +27,7 @@ from .archive import Archive, is_run_id
 from .backend import ParallelIonQBackend
 from .batch import Batch
 from .chronicle import Chronicle, Run, Summary, summary
-from .conductor import Conductor, Loop, SharedGate, gate_of
+from .conductor import NEVER_HANDED_OVER, Conductor, Loop, SharedGate, gate_of
 from .cost import Workload
 from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url
 from .errors import (
@@ -58,6 +58,9 @@ logger = logging.getLogger("qiskit_parallel_ionq")
 _T = TypeVar("_T")
 
 PARALLEL = "ionq_parallel"
+_NOT_IN_THE_ACCOUNT = JobError(
+    "the account shows no job of this circuit: it was never sent, or its job has been deleted"
+)
 LONGEST_PAUSE = 10.0
 """Seconds between two attempts to read the catalogue, for which somebody waits."""
 
@@ -102,7 +105,7 @@ class ParallelIonQProvider:
         self._given_url = checked_url(url) if url else None
         self._custom_headers = dict(custom_headers or {})
         self._proxies = dict(proxies or {})
-        self._archive: Archive | None = Archive(None if state_dir is None else Path(state_dir))
+        self._archive: Archive | None = Archive(None if state_dir is None else Path(state_dir).expanduser())
         self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
         self._environment: Environment | None = None
@@ -113,7 +116,7 @@ class ParallelIonQProvider:
         self._api: Api | None = None
         self._jobs: weakref.WeakValueDictionary[str, ParallelIonQJob] = weakref.WeakValueDictionary()
         self._pause: Callable[[float], object] = threading.Event().wait
-        self._closers: list[Callable[[], object]] = []
+        self._closers: list[tuple[int, Callable[[], object]]] = []
         self._finalizer = weakref.finalize(self, _close_all, self._closers)
 
     @classmethod
@@ -134,7 +137,7 @@ class ParallelIonQProvider:
         provider = cls(ionq.api_key, ionq.url, state_dir=state_dir)
         if state_dir is None:
             provider._archive = None
-        provider._closers.insert(0, ionq.close)
+        provider._at_close(ionq.close)
         provider._seeds = np.random.SeedSequence(seed)
         return provider
 
@@ -330,10 +333,14 @@ class ParallelIonQProvider:
         if live is not None:
             return live
         if self._archive is not None and self._archive.holds(job_id):
-            record, story = self._archive.read_along(job_id)
-            if not story.is_damaged:
-                return self._go_on(story, record, _not_now(job_id))
-        return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id))
+            try:
+                record, story = self._archive.read_along(job_id)
+                if not story.is_damaged:
+                    return self._go_on(story, record, _not_now(job_id))
+                logger.warning("The record of run %s is damaged; the account is asked instead", job_id)
+            except JournalError as error:
+                logger.warning("The account is asked for run %s instead of its record: %s", job_id, error)
+        return self._ask_account(job_id)
 
     def resume(self, job_id: str, *, submit: bool = False) -> ParallelIonQJob:
         """Take a recorded run over, in this process or another, and go on where it stopped.
@@ -351,9 +358,6 @@ class ParallelIonQProvider:
             JobError: it is neither recorded here nor held by the account, or belongs to another service.
             CredentialsError: the key belongs to another project, in which the run's jobs cannot be seen.
         """
-        live = self._jobs.get(job_id)
-        if live is not None:
-            live.hand_over()
         if self._archive is None or not self._archive.holds(job_id):
             if submit:
                 raise JournalError(
@@ -361,23 +365,35 @@ class ParallelIonQProvider:
                     "retrieve_job(...) collects what the account holds"
                 )
             return self.retrieve_job(job_id)
+        live = self._jobs.get(job_id)
+        if live is not None:
+            live.hand_over()
         journal, story = self._archive.take_over(job_id)
         try:
-            if story.is_damaged:
-                journal.abandon()
-                if submit:
-                    raise JournalError(
-                        f"the record of run {job_id!r} is damaged, so nobody knows what was not sent. "
-                        "Nothing was sent; retrieve_job(...) collects what the account holds"
-                    )
-                return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id))
-            self._require_project(story)
-            return self._go_on(story, journal, None if submit else _not_now(job_id))
+            if story.is_damaged and submit:
+                raise JournalError(
+                    f"the record of run {job_id!r} is damaged, so nobody knows what was not sent. "
+                    "Nothing was sent; retrieve_job(...) collects what the account holds"
+                )
+            if not story.is_damaged:
+                self._require_project(story)
+                return self._go_on(story, journal, None if submit else _not_now(job_id))
         except BaseException:
             journal.abandon()
             raise
+        journal.abandon()
+        return self._ask_account(job_id)
 
-    def _go_on(self, story: Chronicle, record: Record, refusal: Exception | None) -> ParallelIonQJob:
+    def _ask_account(self, job_id: str) -> ParallelIonQJob:
+        return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id), _NOT_IN_THE_ACCOUNT)
+
+    def _go_on(
+        self,
+        story: Chronicle,
+        record: Record,
+        refusal: Exception | None,
+        missing: JobError = NEVER_HANDED_OVER,
+    ) -> ParallelIonQJob:
         run = story.run
         if run.url and run.url != self.url:
             raise JobError(f"run {run.id!r} is a run of {run.url}, and this provider's is {self.url}")
@@ -392,7 +408,7 @@ class ParallelIonQProvider:
             batch.carry(self._earlier(run))
         job = ParallelIonQJob(backend, batch, conductor)
         conductor.start()
-        conductor.adopt(batch, refusal=refusal)
+        conductor.adopt(batch, refusal=refusal, missing=missing)
         self.remember(job)
         return job
 
@@ -416,11 +432,13 @@ class ParallelIonQProvider:
         worker = self.conductor().worker
         if is_run_id(job_id):
             report = worker.list_tokens()
-            listed: Listing = report.value or Listing({}, is_complete=False, begun_at=0.0)
-            run_id, _, generation = job_id.partition(".")
-            jobs = [best for token in listed.records if (best := listed.best(token)) is not None]
             if report.error is not None:
                 raise report.error
+            listed: Listing = report.value
+            if not listed.is_complete:
+                logger.warning("The account's listing has no end: jobs of run %s may be missing", job_id)
+            run_id, _, generation = job_id.partition(".")
+            jobs = [best for token in listed.records if (best := listed.best(token)) is not None]
             return rebuilt_run(run_id, int(generation or 0), jobs)
         if not wire.is_job_id(job_id):
             raise JobError(f"{job_id!r} is neither the id of a run nor of an IonQ job")
@@ -480,7 +498,7 @@ class ParallelIonQProvider:
             if self._conductor is None:
                 worker = Worker(self._made_api(), time.monotonic)
                 self._conductor = Conductor(worker, Loop(gate=self._gate()))
-                self._closers.insert(0, self._conductor.close)
+                self._at_close(self._conductor.close)
             return self._conductor
 
     def _gate(self) -> SharedGate | None:
@@ -502,13 +520,22 @@ class ParallelIonQProvider:
                     headers=self._custom_headers,
                     proxies=self._proxies,
                 )
-                self._closers.insert(0, transport.close)
+                self._at_close(transport.close)
                 self._api = Api(transport)
             return self._api
 
     def _require_open(self) -> None:
         if not self._finalizer.alive:
             raise IonQError("this provider is closed; make a new one")
+        if any(process != os.getpid() for process, _ in self._closers):
+            raise IonQError(
+                "this provider belongs to the process from which this one was forked, and its jobs go on "
+                "there; make a new provider here"
+            )
+
+    def _at_close(self, closer: Callable[[], object]) -> None:
+        """Have something closed before what was there before it, by this process only."""
+        self._closers.insert(0, (os.getpid(), closer))
 
     def _key(self) -> Secret:
         key = self._token or self._found_key
@@ -597,6 +624,8 @@ def _not_now(job_id: str) -> NotSentError:
     return NotSentError(f"this circuit was not sent; provider.resume({job_id!r}, submit=True) sends it")
 
 
-def _close_all(closers: list[Callable[[], object]]) -> None:
+def _close_all(closers: list[tuple[int, Callable[[], object]]]) -> None:
     while closers:
-        closers.pop(0)()
+        process, close = closers.pop(0)
+        if process == os.getpid():
+            close()

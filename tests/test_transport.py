@@ -401,7 +401,9 @@ def test_an_answer_in_a_packing_nobody_asked_for_is_none(server, make, packing):
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"{}" * 50)[:-12], b"no gzip at all"])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(b"{}" * 50)[:-12], b"no gzip at all"], ids=["cut off", "no gzip"]
+)
 def test_a_packed_answer_that_is_spoilt_is_none(server, make, packed):
     server.answer = lambda request: (200, {"Content-Encoding": "gzip"}, packed)
     with pytest.raises(TransportError):

@@ -54,8 +54,11 @@ class Ledger:
     to_cancel: list[int] = field(default_factory=list)
     active: int = 0
     posts: int = 0
+    has_asked_project: bool = False
     doubts: dict[int, Doubt] = field(default_factory=dict)
     """Submissions that may or may not exist, by number."""
+    is_restored: bool = False
+    """Whether another process, whose clock nobody knows, began it."""
     resent: set[int] = field(default_factory=set)
     """Submissions that were sent again after a proof of absence: the only ones that can have twins."""
     stopped: Exception | None = None

@@ -200,7 +200,8 @@ class Watching:
         known = batch.submissions[number].record
         if known is not None and not record.child_ids:
             record = replace(record, child_ids=known.child_ids)  # a listing leaves them out
-        self._learn(batch, number, record, looked_at)
+        if not self._stage.ledger(batch).is_restored:  # when it left is known too roughly
+            self._learn(batch, number, record, looked_at)
         self._stage.apply(batch, number, Seen(record, at=self._stage.loop.now()))
         voyage = self._stage.ledger(batch).voyages[number]
         held, voyage.held = voyage.held, None

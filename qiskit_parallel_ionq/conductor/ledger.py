@@ -14,6 +14,7 @@ from ..lifecycle import Event
 from ..policy import Backoff
 from ..reconcile import Doubt
 from ..worker import Worker
+from .horizon import Horizon
 from .loop import Lane, Loop
 
 BACKOFF = Backoff()
@@ -51,6 +52,9 @@ class Ledger:
     due: list[tuple[float, int]] = field(default_factory=list)
     to_look: list[int] = field(default_factory=list)
     looks_ready: int = 0
+    horizon: Horizon = field(default_factory=Horizon)
+    is_moving: bool = False
+    """Whether the horizon is about to be moved."""
     to_cancel: list[int] = field(default_factory=list)
     active: int = 0
     posts: int = 0

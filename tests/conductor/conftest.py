@@ -129,7 +129,7 @@ class SimulatedIonQ:
         self.rate, self.tokens, self.filled_at, self.burst = rate, float(burst), 0.0, burst
         self.limits_reads = limits_reads
         self.serial = serial
-        self.most_rows = 100
+        self.most_rows, self.refuses_ids_beyond = 100, 100
         self.listing_lag = listing_lag
         self.lists_jobs = True
         self.post_faults: list = []
@@ -185,6 +185,8 @@ class SimulatedIonQ:
         self._get("/jobs" + ("?ids" if ids else ""))
         if not self.lists_jobs:
             raise api_error(404, method="GET", path="/jobs")
+        if len(ids) > self.refuses_ids_beyond:
+            raise api_error(400, method="GET", path="/jobs")
         if ids:
             found = [job for job in map(self._find, ids) if job is not None]
             return Page(tuple(self._listed(job) for job in found[: self.most_rows]), None)

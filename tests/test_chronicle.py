@@ -186,7 +186,8 @@ def test_any_prefix_can_be_read_and_says_no_more_than_its_whole_lines(length):
     assert not story.is_damaged
     assert story.length == prefix.rfind(b"\n") + 1
     again = chronicle.read(prefix[: story.length])
-    assert again == story
+    assert [s.phase for s in again.submissions] == [s.phase for s in story.submissions]
+    assert again.results == story.results
 
 
 @settings(max_examples=400)

@@ -22,7 +22,7 @@ from ._version import __version__
 from .api import Api
 from .backend import ParallelIonQBackend
 from .conductor import Conductor
-from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url
+from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url, unshown
 from .errors import ApiError, CredentialsError, IonQError, JobError, TargetError, TransportError
 from .job import ParallelIonQJob
 from .policy import Backoff, is_passing, retry_after
@@ -69,13 +69,15 @@ class ParallelIonQProvider:
         custom_headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
-        if token is not None and not isinstance(token, str):
-            token, url, custom_headers = _taken_over(token, url, custom_headers)
-        token = Secret(token) if token else None  # a report of an error may print local variables
-        self._token: Secret | None = token
+        try:
+            if token is not None and not isinstance(token, str):
+                token, url, custom_headers = _taken_over(token, url, custom_headers)
+            self._token = Secret(token) if token else None
+        finally:
+            del token  # a report of an error may print local variables
         self._given_url = checked_url(url) if url else None
-        self._custom_headers = dict(custom_headers or {})
-        self._proxies = dict(proxies or {})
+        self._custom_headers = unshown(custom_headers or {})
+        self._proxies = unshown(proxies or {})
         self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
         self._environment: Environment | None = None
@@ -119,13 +121,13 @@ class ParallelIonQProvider:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        secretive = {scheme for scheme, proxy in self._proxies.items() if "@" in proxy}
+        secretive = {scheme for scheme, proxy in self._proxies.items() if "@" in str(proxy)}
         left_behind = _LeftBehind(
             key=self._left_behind.key or self._token is not None,
             headers=tuple(self._custom_headers) or self._left_behind.headers,
             proxies=tuple(sorted(secretive)) or self._left_behind.proxies,
         )
-        proxies = {scheme: proxy for scheme, proxy in self._proxies.items() if scheme not in secretive}
+        proxies = {scheme: str(proxy) for scheme, proxy in self._proxies.items() if scheme not in secretive}
         return _unpickled, (type(self), self._given_url, proxies, left_behind)
 
     def __enter__(self) -> Self:
@@ -368,9 +370,9 @@ def _taken_over(
     """Return key, URL and headers of a ``qiskit_ionq.IonQProvider``."""
     credentials = getattr(provider, "credentials", None)
     if not isinstance(credentials, Mapping):
-        raise CredentialsError(
-            f"the token must be text or a qiskit_ionq.IonQProvider, not {type(provider).__name__}"
-        )
+        kind = type(provider).__name__
+        del provider, credentials  # either may be a key, and a report may print local variables
+        raise CredentialsError(f"the token must be text or a qiskit_ionq.IonQProvider, not {kind}")
     taken = getattr(provider, "custom_headers", None)
     return credentials.get("token"), url or credentials.get("url"), headers or taken
 

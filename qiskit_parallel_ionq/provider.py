@@ -29,7 +29,7 @@ from .batch import Batch
 from .chronicle import Chronicle, Run, Summary, summary
 from .conductor import NEVER_HANDED_OVER, Conductor, Loop, SharedGate, gate_of
 from .cost import Workload
-from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url
+from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url, unshown
 from .errors import (
     ApiError,
     CredentialsError,
@@ -98,14 +98,16 @@ class ParallelIonQProvider:
         proxies: Mapping[str, str] | None = None,
         state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        if token is not None and not isinstance(token, str):
-            token, url, custom_headers = _taken_over(token, url, custom_headers)
-        token = Secret(token) if token else None  # a report of an error may print local variables
-        self._token: Secret | None = token
+        try:
+            if token is not None and not isinstance(token, str):
+                token, url, custom_headers = _taken_over(token, url, custom_headers)
+            self._token = Secret(token) if token else None
+        finally:
+            del token  # a report of an error may print local variables
         self._given_url = checked_url(url) if url else None
-        self._custom_headers = dict(custom_headers or {})
-        self._proxies = dict(proxies or {})
         self._archive: Archive | None = Archive(None if state_dir is None else Path(state_dir).expanduser())
+        self._custom_headers = unshown(custom_headers or {})
+        self._proxies = unshown(proxies or {})
         self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
         self._environment: Environment | None = None
@@ -154,13 +156,13 @@ class ParallelIonQProvider:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        secretive = {scheme for scheme, proxy in self._proxies.items() if "@" in proxy}
+        secretive = {scheme for scheme, proxy in self._proxies.items() if "@" in str(proxy)}
         left_behind = _LeftBehind(
             key=self._left_behind.key or self._token is not None,
             headers=tuple(self._custom_headers) or self._left_behind.headers,
             proxies=tuple(sorted(secretive)) or self._left_behind.proxies,
         )
-        proxies = {scheme: proxy for scheme, proxy in self._proxies.items() if scheme not in secretive}
+        proxies = {scheme: str(proxy) for scheme, proxy in self._proxies.items() if scheme not in secretive}
         return _unpickled, (type(self), self._given_url, proxies, self._archive, left_behind)
 
     def __enter__(self) -> Self:
@@ -613,9 +615,9 @@ def _taken_over(
     """Return key, URL and headers of a ``qiskit_ionq.IonQProvider``."""
     credentials = getattr(provider, "credentials", None)
     if not isinstance(credentials, Mapping):
-        raise CredentialsError(
-            f"the token must be text or a qiskit_ionq.IonQProvider, not {type(provider).__name__}"
-        )
+        kind = type(provider).__name__
+        del provider, credentials  # either may be a key, and a report may print local variables
+        raise CredentialsError(f"the token must be text or a qiskit_ionq.IonQProvider, not {kind}")
     taken = getattr(provider, "custom_headers", None)
     return credentials.get("token"), url or credentials.get("url"), headers or taken
 

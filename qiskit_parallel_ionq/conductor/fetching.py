@@ -89,7 +89,7 @@ class Fetching:
                 return
             if report.error is None:
                 then(report.value)
-            elif submission.is_bet:
+            elif submission.is_bet and not report.is_congestion:
                 self._lose_bet(batch, number)
             elif otherwise is not None and not report.is_passing:
                 otherwise()

@@ -51,6 +51,8 @@ class Ledger:
     voyages: list[Voyage] = field(default_factory=list)
     due: list[tuple[float, int]] = field(default_factory=list)
     to_look: list[int] = field(default_factory=list)
+    asks_whose_at: float = -math.inf
+    """When jobs that nobody has seen yet are asked about together."""
     looks_ready: int = 0
     horizon: Horizon = field(default_factory=Horizon)
     is_moving: bool = False

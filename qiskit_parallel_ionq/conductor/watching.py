@@ -28,6 +28,8 @@ WINDOW = 0.03
 """Seconds: looks that are due this close together share a request."""
 IDS_AT_FIRST = 100
 """Ids that are asked for at once, until the service shows that this is too many for it."""
+WHOSE_EVERY = 0.25
+"""Seconds between two requests that only ask whether jobs are ours."""
 BELIEVE_ABSENCE_AFTER = 60.0
 """Seconds: a job that the service denies having is given this long to turn up."""
 
@@ -56,7 +58,7 @@ class Watching:
             voyage.bet_at, voyage.due = due, math.inf
             self._stage.loop.at(due, lambda: self._bet(batch, number, due))
             if submission.record is None:
-                self.look_soon(batch, number)  # to be sure, while it runs, that the job is ours
+                self._ask_whose(batch, number, due)
         elif due is not None and now < due <= now + Forecast.BET_WITHIN:
             self.look_at(self._on_beat(batch, number, due), batch, number)
         elif submission.seen_at is None:
@@ -66,6 +68,15 @@ class Watching:
             remaining = None if due is None else due - now
             again = now + WATCH.again(elapsed=overdue, remaining=remaining)
             self.look_at(self._on_beat(batch, number, again, may_be_early=True), batch, number)
+
+    def _ask_whose(self, batch: Batch, number: int, due: float) -> None:
+        """Make sure, while it runs, that a job is ours: with as many others as may wait for each other."""
+        ledger, loop = self._stage.ledger(batch), self._stage.loop
+        soon = loop.now() + WATCH.shortest
+        if ledger.asks_whose_at < soon:
+            latest = max(soon, due - 2.0 * loop.quickest)
+            ledger.asks_whose_at = min(max(soon, ledger.asks_whose_at + WHOSE_EVERY), latest)
+        self.look_at(ledger.asks_whose_at, batch, number)
 
     def look_soon(self, batch: Batch, number: int) -> None:
         """Ask about a job after the shortest pause."""

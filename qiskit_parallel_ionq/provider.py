@@ -98,19 +98,25 @@ class ParallelIonQProvider:
         proxies: Mapping[str, str] | None = None,
         state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
+        # A report of an error may print local variables: none of these may show.
+        custom_headers, proxies = unshown(custom_headers or {}), unshown(proxies or {})
+        self._token: Secret | None = None
+        self._given_url: str | None = None
+        self._environment: Environment | None = None
         try:
             if token is not None and not isinstance(token, str):
                 token, url, custom_headers = _taken_over(token, url, custom_headers)
-            self._token = Secret(token) if token else None
+            if token:
+                self._token = Secret(token)
         finally:
-            del token  # a report of an error may print local variables
-        self._given_url = checked_url(url) if url else None
+            del token
+        if url:
+            self._given_url = checked_url(url)
         self._archive: Archive | None = Archive(None if state_dir is None else Path(state_dir).expanduser())
         self._custom_headers = unshown(custom_headers or {})
-        self._proxies = unshown(proxies or {})
+        self._proxies = proxies
         self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
-        self._environment: Environment | None = None
         self._found_key: Secret | None = None
         self._left_behind = _LeftBehind()
         self._catalogue: dict[str, CatalogEntry] | None = None

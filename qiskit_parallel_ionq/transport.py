@@ -243,6 +243,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
+        self.url = url
         for name, value in (headers or {}).items():
             if not (_is_plain(name) and _is_plain(value)):
                 raise OptionError(f"the custom header {name!r} must be printable ASCII text, name and value")
@@ -250,7 +251,6 @@ class Transport:
                 raise CredentialsError(f"the header {name!r} is not a custom one; pass the key as token")
         for scheme, proxy in (proxies or {}).items():
             _check_proxy(scheme, proxy)
-        self.url = url
         self._origin = _origin(url)
         self._key = key
         self._headers = {

@@ -126,15 +126,33 @@ def test_a_key_that_is_refused_is_not_shown(monkeypatch, bare_environment, key, 
     elif give == "dotenv":
         (bare_environment / ".env").write_text("IONQ_API_KEY=" + json.dumps(bad, ensure_ascii=False), "utf-8")
     calls = {
-        "argument": lambda: ParallelIonQProvider(bad),
+        "argument": lambda: ParallelIonQProvider(bad, custom_headers={"X": bad}, proxies={"https": bad}),
         "secret": lambda: Secret(bad),
         "takeover": lambda: ParallelIonQProvider(Stock()),
         "bytes": lambda: ParallelIonQProvider(bad.encode()),
     }
     error = _raised(calls.get(give, run))
     assert isinstance(error, CredentialsError)
-    inner = error.__traceback__.tb_next.tb_next  # the second frame is that of the lambda, and of the test
+    inner = (
+        error.__traceback__.tb_next
+    )  # the first frame is the one that caught it, the next that of the call
     assert not shows_key(_all_that_shows(error.with_traceback(inner)))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: ParallelIonQProvider("bad key"),
+        lambda: ParallelIonQProvider("good-key", "http://evil.test"),
+        lambda: ParallelIonQProvider().get_backend(shots=0),
+        lambda: Transport("http://a.test", None, user_agent="a", headers={"X": "\n"}),
+        lambda: Transport("http://a.test", None, user_agent="a", proxies={"https": "no URL"}),
+    ],
+)
+def test_a_report_of_a_failed_constructor_can_be_made(make):
+    error = _raised(make)
+    report = traceback.TracebackException(type(error), error, error.__traceback__, capture_locals=True)
+    assert "repr() failed" not in "".join(report.format())
 
 
 def test_a_key_given_as_the_url_is_not_shown(key, shows_key):
@@ -236,7 +254,7 @@ def test_an_answer_that_is_no_http_and_echoes_it_is_shown_without_it(what, key, 
 
 
 @pytest.mark.parametrize("method", ["POST", "GET"])
-def test_a_bug_below_us_shows_no_header(monkeypatch, connect, key, shows_key, method):
+def test_a_bug_below_us_shows_no_header_and_no_password(monkeypatch, overheard, key, shows_key, method):
     class BugError(Exception):
         pass
 
@@ -244,11 +262,17 @@ def test_a_bug_below_us_shows_no_header(monkeypatch, connect, key, shows_key, me
         raise BugError("in a library")
 
     monkeypatch.setattr(transport._Pool, "_make_request", fail)
-    provider = connect(key, custom_headers={"X-Auth": key})
+    secrets = {
+        "headers": {"X-Auth": key},
+        "proxies": {"https": f"http://me:{quote(key, safe='')}@proxy.test"},
+    }
+    one = Transport(overheard.url, lambda: Secret(key), user_agent="a", **secrets)
     with pytest.raises(BugError) as caught:
-        provider._made_api()._transport.exchange(method, "/jobs")
+        one.exchange(method, "/jobs")
+    one.close()
     shown = _all_that_shows(caught.value)
     assert "Authorization" in shown  # the frames below us do show their headers
+    assert "proxies" in shown
     assert not shows_key(shown)
     monkeypatch.setattr(Unshown, "__repr__", str.__repr__)
     assert shows_key(_all_that_shows(caught.value))

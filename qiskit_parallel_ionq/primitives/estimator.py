@@ -70,6 +70,11 @@ class EstimatorV2(BaseEstimatorV2):
         """What this estimator was told."""
         return self._options
 
+    @property
+    def default_precision(self) -> float:
+        """Precision of a PUB that says none."""
+        return self._options.default_precision
+
     def run(
         self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None
     ) -> ParallelPrimitiveJob:
@@ -84,7 +89,7 @@ class EstimatorV2(BaseEstimatorV2):
             CircuitError: a circuit cannot run here.
             OptionError: a precision cannot be reached, or a run cannot be told so.
         """
-        default = self._options.default_precision if precision is None else precision
+        default = self.default_precision if precision is None else precision
         coerced = [EstimatorPub.coerce(pub, default) for pub in pubs]
         options = run_options(self._backend, self._options, memory=False)
         is_exact = self._backend.simulator and options.is_ideal

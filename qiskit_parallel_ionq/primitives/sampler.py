@@ -59,6 +59,14 @@ class SamplerV2(BaseSamplerV2):
         """What this sampler was told."""
         return self._options
 
+    @property
+    def default_shots(self) -> int:
+        """Shots of a PUB that says none."""
+        if self._options.default_shots is not None:
+            return self._options.default_shots
+        shots = self._backend.options.shots
+        return shots if isinstance(shots, int) else 1024
+
     def run(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None) -> ParallelPrimitiveJob:
         """Send all circuits of all PUBs, and return at once. Everything is checked before anything is sent.
 
@@ -71,7 +79,7 @@ class SamplerV2(BaseSamplerV2):
             CircuitError: a circuit cannot run here.
             OptionError: a run cannot be told so.
         """
-        default = shots if shots is not None else self._default_shots()
+        default = self.default_shots if shots is None else shots
         coerced = [SamplerPub.coerce(pub, default) for pub in pubs]
         for index, pub in enumerate(coerced):
             if not pub.circuit.cregs:
@@ -90,12 +98,6 @@ class SamplerV2(BaseSamplerV2):
                 drafts += self._backend.drafts(pub.circuit, values, options)
         job = self._backend.send(drafts, options)
         return ParallelPrimitiveJob(job, _Finish(job, coerced, sizes))
-
-    def _default_shots(self) -> int:
-        if self._options.default_shots is not None:
-            return self._options.default_shots
-        shots = self._backend.options.shots
-        return shots if isinstance(shots, int) else 1024
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from ..options import RunOptions
 from .job import ParallelPrimitiveJob, provenance
 from .observables import Basis, Reading, bases, exact_mean, is_constant, sampled_mean
 from .options import EstimatorOptions, as_options
-from .running import our_backend, run_options, table_of
+from .running import coerced, naming_pub, our_backend, run_options, table_of
 
 
 class EstimatorV2(BaseEstimatorV2):
@@ -90,12 +90,12 @@ class EstimatorV2(BaseEstimatorV2):
             OptionError: a precision cannot be reached, or a run cannot be told so.
         """
         default = self.default_precision if precision is None else precision
-        coerced = [EstimatorPub.coerce(pub, default) for pub in pubs]
+        asked: list[EstimatorPub] = coerced(EstimatorPub, pubs, default)
         options = run_options(self._backend, self._options, memory=False)
         is_exact = self._backend.simulator and options.is_ideal
-        shots = [_shots(index, pub.precision, is_exact) for index, pub in enumerate(coerced)]
+        shots = [_shots(index, pub.precision, is_exact) for index, pub in enumerate(asked)]
         plan = Plan(is_exact)
-        for index, pub in enumerate(coerced):
+        for index, pub in enumerate(asked):
             plan.add(index, pub, shots[index])
         options = replace(options, shots=plan.shots())
         options.check_target(self._backend.ionq_target)
@@ -124,6 +124,8 @@ def _shots(index: int, precision: float, is_exact: bool) -> int:
 class _Point:
     """One circuit at one set of values, and the terms wanted there."""
 
+    pub: int
+    """The first PUB that asks for it."""
     circuit: QuantumCircuit
     row: npt.NDArray[np.float64]
     shots: int
@@ -174,7 +176,7 @@ class Plan:
         self, index: int, place: int, circuit: QuantumCircuit, row: npt.NDArray[np.float64], shots: int
     ) -> _Point:
         key = (id(circuit), row.tobytes()) if self.is_exact else (index, place)
-        return self._points.setdefault(key, _Point(circuit, row, shots))
+        return self._points.setdefault(key, _Point(index, circuit, row, shots))
 
     def shots(self) -> tuple[int, ...]:
         """Find the bases of all points, and return the shots of each circuit."""
@@ -198,7 +200,8 @@ class Plan:
         for (_, basis), members in together.items():
             measured = basis.measure(members[0][1].circuit)
             table = np.stack([point.row for _, point in members])
-            drafts = backend.drafts(measured, table, options)
+            with naming_pub(members[0][1].pub):
+                drafts = backend.drafts(measured, table, options)
             made.update(zip([number for number, _ in members], drafts, strict=True))
         return [made[number] for number in range(len(made))]
 

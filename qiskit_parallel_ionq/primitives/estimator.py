@@ -96,7 +96,8 @@ class EstimatorV2(BaseEstimatorV2):
         shots = [_shots(index, pub.precision, is_exact) for index, pub in enumerate(asked)]
         plan = Plan(is_exact)
         for index, pub in enumerate(asked):
-            plan.add(index, pub, shots[index])
+            with naming_pub(index):
+                plan.add(index, pub, shots[index])
         options = replace(options, shots=plan.shots())
         options.check_target(self._backend.ionq_target)
         job = self._backend.send(plan.drafts(self._backend, options), options)
@@ -130,7 +131,7 @@ class _Point:
     row: npt.NDArray[np.float64]
     shots: int
     labels: set[str] = field(default_factory=set)
-    bases: Mapping[Basis, list[str]] = field(default_factory=dict)
+    bases: Mapping[Basis, tuple[str, ...]] = field(default_factory=dict)
     first: int = 0
     """Where its circuits, one for each basis, begin in the run."""
 
@@ -157,7 +158,6 @@ class Plan:
         self.is_exact = is_exact
         self.wanted: list[_Wanted] = []
         self._points: dict[Hashable, _Point] = {}
-        self._grouped: dict[frozenset[str], Mapping[Basis, list[str]]] = {}
 
     def add(self, index: int, pub: EstimatorPub, shots: int) -> None:
         """Take one PUB."""
@@ -182,10 +182,7 @@ class Plan:
         """Find the bases of all points, and return the shots of each circuit."""
         each: list[int] = []
         for point in self._points.values():
-            labels = frozenset(point.labels)
-            if labels not in self._grouped:
-                self._grouped[labels] = bases(labels)
-            point.bases = self._grouped[labels]
+            point.bases = bases(point.labels)
             point.first = len(each)
             each += [point.shots] * len(point.bases)
         return tuple(each)

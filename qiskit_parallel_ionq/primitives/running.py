@@ -13,6 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit.primitives.containers.bindings_array import BindingsArray
 
 from ..backend import ParallelIonQBackend
+from ..drafts import require_finite
 from ..errors import CircuitError, OptionError
 from ..options import RunOptions
 from .options import EstimatorOptions, SamplerOptions
@@ -70,7 +71,13 @@ def naming_pub(index: int) -> Iterator[None]:
 
 
 def table_of(circuit: QuantumCircuit, values: BindingsArray) -> npt.NDArray[np.float64]:
-    """Return the values as a table of shape (sets, parameters), in the order of ``circuit.parameters``."""
+    """Return the values as a table of shape (sets, parameters), in the order of ``circuit.parameters``.
+
+    Raises:
+        CircuitError: a value is not finite.
+    """
     if not circuit.num_parameters:
         return np.zeros((values.size, 0))
-    return np.asarray(values.as_array(circuit.parameters), dtype=float).reshape(-1, circuit.num_parameters)
+    table = np.asarray(values.as_array(circuit.parameters), dtype=float).reshape(-1, circuit.num_parameters)
+    require_finite(circuit, table)
+    return table

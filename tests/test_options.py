@@ -22,6 +22,7 @@ ACCEPTED = [
     ("shots", [1, 2], (1, 2)),
     ("shots", (3,), (3,)),
     ("shots", np.array([4, 5]), (4, 5)),
+    ("meas_level", 2, 2),
     ("memory", True, True),
     ("memory", np.bool_(True), True),
     ("seed_simulator", 0, 0),

@@ -71,7 +71,7 @@ REFUSED = [
     ("extra_metadata", 3), ("extra_metadata", {"qpi": "x"}), ("extra_metadata", {"qpi_chk": "x"}), ("extra_metadata", {"qpi_in": "0"}),
     ("extra_metadata", {"qiskit_header": "x"}),
     ("name", 3), ("session_id", b"s"),
-    ("dry_run", 0), ("use_parallel", "no"), ("progress", 2), ("keep_circuits", 1), ("on_interrupt", "stop"),
+    ("dry_run", 0), ("use_parallel", "no"), ("progress", 2), ("meas_level", 1), ("meas_level", "kerneled"), ("keep_circuits", 1), ("on_interrupt", "stop"),
     ("max_cost", -1), ("max_cost", float("nan")), ("max_cost", float("inf")), ("max_cost", "5"), ("max_cost", True),
     ("max_jobs", 0), ("max_jobs", 2.5),
     ("max_workers", 0), ("max_workers", 65), ("max_workers", 2.0),

@@ -37,6 +37,7 @@ from .errors import (
     JobError,
     JournalError,
     NotSentError,
+    RunBusyError,
     TargetError,
     TransportError,
 )
@@ -345,9 +346,9 @@ class ParallelIonQProvider:
                 record, story = self._archive.read_along(job_id)
                 if not story.is_damaged:
                     return self._go_on(story, record, _not_now(job_id))
-                logger.warning("The record of run %s is damaged; the account is asked instead", job_id)
+                return self._ask_account(job_id, why="it is damaged")
             except JournalError as error:
-                logger.warning("The account is asked for run %s instead of its record: %s", job_id, error)
+                return self._ask_account(job_id, why=error)
         return self._ask_account(job_id)
 
     def resume(self, job_id: str, *, submit: bool = False) -> ParallelIonQJob:
@@ -376,7 +377,14 @@ class ParallelIonQProvider:
         live = self._jobs.get(job_id)
         if live is not None:
             live.hand_over()
-        journal, story = self._archive.take_over(job_id)
+        try:
+            journal, story = self._archive.take_over(job_id)
+        except RunBusyError:
+            raise
+        except JournalError as error:
+            if submit:
+                raise
+            return self._ask_account(job_id, why=error)
         try:
             if story.is_damaged and submit:
                 raise JournalError(
@@ -390,9 +398,11 @@ class ParallelIonQProvider:
             journal.abandon()
             raise
         journal.abandon()
-        return self._ask_account(job_id)
+        return self._ask_account(job_id, why="it is damaged")
 
-    def _ask_account(self, job_id: str) -> ParallelIonQJob:
+    def _ask_account(self, job_id: str, *, why: object = None) -> ParallelIonQJob:
+        if why is not None:
+            logger.warning("The account is asked for run %s instead of its record: %s", job_id, why)
         return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id), _NOT_IN_THE_ACCOUNT)
 
     def _go_on(

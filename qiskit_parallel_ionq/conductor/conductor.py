@@ -43,7 +43,7 @@ logger = logging.getLogger("qiskit_parallel_ionq")
 
 
 NEVER_HANDED_OVER = NotSentError(
-    "this circuit was never sent: the program ended before run() had compiled it, and only the program has it"
+    "this circuit was never sent, and the run's record ends before it: only the program that made it has it"
 )
 
 

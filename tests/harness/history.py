@@ -57,6 +57,7 @@ class History:
         results: circuit -> the one outcome that it gave.
         errors: circuit -> the class of the error that it ended with.
         ids: IonQ jobs that the client names besides.
+        tolerance: seconds by which the clocks of the two may differ.
     """
 
     run: str
@@ -66,6 +67,7 @@ class History:
     results: Mapping[int, int] = field(default_factory=dict)
     errors: Mapping[int, str] = field(default_factory=dict)
     ids: frozenset[str] = frozenset()
+    tolerance: float = CLOCK
 
     @cached_property
     def stored(self) -> dict[str, list[Record]]:
@@ -104,6 +106,13 @@ class History:
         }
         rows = {token: tuple(range(first, first + count)) for token, (first, count) in told.items()}
         return rows | {r["token"]: tuple(r["circuits"]) for r in self.journal or () if r["is"] == "parcel"}
+
+    @cached_property
+    def handed_over(self) -> int:
+        """How many circuits were ready to be sent; a program that dies early takes the others with it."""
+        if self.journal is None:
+            return self.total
+        return sum(len(record["circuits"]) for record in self.journal if record["is"] == "parcel")
 
     @cached_property
     def refused(self) -> frozenset[int]:
@@ -153,7 +162,7 @@ def _intent(history: History) -> Iterator[Violation]:
         if len(announced) < len(arrivals):
             text = f"{len(arrivals)} submissions came, and {len(announced)} were announced"
             yield Violation("intent", token, text)
-        elif any(came["at"] < at - CLOCK for came, at in zip(arrivals, announced, strict=False)):
+        elif any(came["at"] < at - history.tolerance for came, at in zip(arrivals, announced, strict=False)):
             yield Violation("intent", token, "a submission came before it was announced")
 
 
@@ -173,7 +182,7 @@ def _proof(history: History) -> Iterator[Violation]:
         proofs = [line["t"] for line in history.told[token] if line["is"] == "absent"]
         open_ended = [arrival for arrival in arrivals if arrival["r"] not in history.refused]
         for earlier, arrival in enumerate(open_ended):
-            if sum(at <= arrival["at"] + CLOCK for at in proofs) < earlier:
+            if sum(at <= arrival["at"] + history.tolerance for at in proofs) < earlier:
                 yield Violation("proof", token, "it came again although the service had not refused it")
 
 
@@ -277,7 +286,7 @@ def tally(history: History) -> Tally:
     saved = sum(
         len(jobs) - len(history.charged[token]) for token, jobs in history.stored.items() if len(jobs) > 1
     )
-    return Tally(history.total, lost, duplicated, len(history.in_doubt), saved, sum(broken.values()))
+    return Tally(history.handed_over, lost, duplicated, len(history.in_doubt), saved, sum(broken.values()))
 
 
 def read_journal(data: bytes) -> list[Record]:

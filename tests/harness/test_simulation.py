@@ -10,8 +10,6 @@ from dataclasses import replace
 
 import pytest
 
-from qiskit_parallel_ionq.errors import JournalError
-
 from .adversary import INSIDE, OUTSIDE, Adversary
 from .circuits import several
 from .faults import POST, Fault, Script, status
@@ -75,7 +73,6 @@ def test_a_wrong_clock_on_the_wall_buys_nothing_twice(seed):
     assert check(life.history) == []
 
 
-@pytest.mark.xfail(strict=True, reason="times of an earlier life are taken for this clock's")
 def test_a_clock_that_was_set_back_between_two_lives_keeps_no_doubt_open():
     script = Script(plan={POST: {30: status(503)}})
     with World(replace(KIND, skew=1.0), 0, script) as world:
@@ -132,9 +129,6 @@ def test_the_same_seed_tells_the_same_story():
     assert story() == story()
 
 
-@pytest.mark.xfail(
-    raises=JournalError, strict=True, reason="a journal that tells of a second reading is taken for damaged"
-)
 def test_a_result_that_was_lost_on_disk_is_fetched_again_as_often_as_need_be():
     with World(KIND, 0) as world:
         client = world.client()

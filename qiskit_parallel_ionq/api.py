@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -18,7 +18,7 @@ from .transport import (
     Reply,
     Transport,
 )
-from .wire import CatalogEntry, JobRecord
+from .wire import CatalogEntry, CostEstimate, JobRecord
 
 _ADVICE = "Does the URL lead to IonQ's API v0.4, and to no page of a gateway?"
 
@@ -61,6 +61,25 @@ class Api:
         body = self._get("/whoami")
         project = body.get("project_id") if isinstance(body, dict) else None
         return project if isinstance(project, str) else None
+
+    def estimate(self, target: str, load: Mapping[str, Any]) -> CostEstimate:
+        """Return what a job would cost; ``load`` holds the query's other members."""
+        query = [("backend", target)]
+        query += [(name, str(value).lower()) for name, value in load.items()]
+        body = self._get("/jobs/estimate", query)
+        try:
+            return CostEstimate.from_json(body)
+        except (ValueError, AttributeError):
+            raise TransportError(
+                f"GET /jobs/estimate: the answer is no estimate. {_ADVICE}", sent=True
+            ) from None
+
+    def cost(self, job_id: str) -> float | None:
+        """Return what a job was charged, in the unit of the estimates; None while nobody knows."""
+        body = self._get(f"/jobs/{job_id}/cost")
+        charged = body.get("cost") if isinstance(body, dict) else None
+        value = charged.get("value") if isinstance(charged, dict) else None
+        return float(value) if isinstance(value, int | float) and value >= 0 else None
 
     def create_job(self, body: bytes) -> Reply:
         """Submit a job and return the answer unjudged: what it proves is decided in ``policy``."""

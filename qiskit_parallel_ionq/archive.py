@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -59,20 +60,23 @@ class Archive:
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            journal = self._journal(run.id, is_new=True)
             if not self._is_tidy:
-                self._is_tidy = True
-                self._lay_reserve()
                 self.tidy(time.time())
+                self._lay_reserve()
+                self._is_tidy = True
+            journal = self._journal(run.id, is_new=True)
+            try:
+                journal.note(chronicle.header(run))
+                self._sign(journal, 1)
+                self._sync_folder()
+            except BaseException:
+                journal.erase()
+                raise
         except OSError as error:
             raise JournalError(
                 f"runs cannot be recorded in {self.folder} ({error}); choose another folder with state_dir "
                 f"or {VARIABLE}"
             ) from error
-        journal.note(chronicle.header(run))
-        journal.note({"is": "owner", "epoch": 1, "pid": os.getpid(), "t": round(time.time(), 3)})
-        journal.sync()
-        self._sync_folder()
         return journal
 
     def read(self, run_id: str) -> Chronicle:
@@ -111,19 +115,25 @@ class Archive:
             journal = self._journal(run_id, is_new=False)
         except OSError as error:
             raise JournalError(f"the record of run {run_id!r} cannot be opened: {error}") from error
-        found = self.read(run_id)
-        if not found.is_damaged:
-            journal.truncate(found.length)
-            epoch = found.epoch + 1
-            journal.note({"is": "owner", "epoch": epoch, "pid": os.getpid(), "t": round(time.time(), 3)})
-            journal.sync()
+        try:
+            found = self.read(run_id)
+            if not found.is_damaged:
+                journal.truncate(found.length)
+                self._sign(journal, found.epoch + 1)
+        except OSError as error:
+            journal.abandon()
+            raise JournalError(f"the record of run {run_id!r} cannot be written: {error}") from error
+        except BaseException:
+            journal.abandon()
+            raise
         return journal, found
 
     def runs(self) -> Iterator[str]:
         """Yield the ids of all recorded runs, the latest first."""
         with contextlib.suppress(FileNotFoundError):
             paths = [path for path in self.folder.iterdir() if path.name.endswith(SUFFIX)]
-            yield from (p.name.removesuffix(SUFFIX) for p in sorted(paths, key=_changed, reverse=True))
+            names = (p.name.removesuffix(SUFFIX) for p in sorted(paths, key=_changed, reverse=True))
+            yield from filter(is_run_id, names)
 
     def tidy(self, now: float) -> None:
         """Delete old runs that are over. One that has a circuit without an end is never touched.
@@ -134,8 +144,9 @@ class Archive:
         for place, run_id in enumerate(list(self.runs())):
             path = self.path(run_id)
             if (place >= KEEP_RUNS or now - _changed(path) > KEEP_SECONDS) and _is_over(path):
-                for suffix in (RESULTS, BODIES, SUFFIX):
-                    path.with_suffix(suffix).unlink(missing_ok=True)
+                with contextlib.suppress(OSError):  # another's, or busy: it stays
+                    for suffix in (RESULTS, BODIES, SUFFIX):
+                        path.with_suffix(suffix).unlink(missing_ok=True)
 
     def path(self, run_id: str) -> Path:
         """Return the file that records a run.
@@ -152,17 +163,31 @@ class Archive:
 
     def _lay_reserve(self) -> None:
         reserve = self.folder / "reserve"
-        if not reserve.exists():
-            reserve.write_bytes(bytes(_RESERVE_BYTES))
+        with contextlib.suppress(FileExistsError):
+            handle = os.open(reserve, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                (self._disk or Disk()).write(handle, bytes(_RESERVE_BYTES))
+            finally:
+                os.close(handle)
+
+    @staticmethod
+    def _sign(journal: Journal, epoch: int) -> None:
+        """Record that the run is ours now."""
+        journal.note({"is": "owner", "epoch": epoch, "pid": os.getpid(), "t": round(time.time(), 3)})
+        journal.sync()
 
     def _sync_folder(self) -> None:
         """Make a new file's name durable, where the system knows how."""
-        if os.name != "nt":
-            handle = os.open(self.folder, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+        if os.name == "nt":
+            return
+        handle = os.open(self.folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems do it unasked
+                raise
+        finally:
+            os.close(handle)
 
 
 def _changed(path: Path) -> float:

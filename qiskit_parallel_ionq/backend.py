@@ -8,8 +8,8 @@ import logging
 import secrets
 import string
 import time
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -25,19 +25,28 @@ from .batch import Batch
 from .chronicle import Run, parcel_record
 from .compiler import is_dynamic
 from .conductor import Conductor
+from .cost import Budget, CostReport, Workload, cost_report, workload
 from .drafts import Draft, draft, drafts
 from .encode import Kind
-from .errors import CircuitError, CompileError, IonQError
+from .errors import BudgetError, CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
 from .journal import Record
 from .options import RunOptions
 from .parcel import Packer, Parcel
 from .rerun import next_generation
 from .target import Gateset, build_target, family_of
-from .wire import CatalogEntry
+from .wire import CatalogEntry, CostEstimate
 
 logger = logging.getLogger("qiskit_parallel_ionq")
 _BASE62 = string.digits + string.ascii_letters
+
+
+@dataclass(frozen=True, slots=True)
+class _Unready:
+    """A circuit that could not be compiled or encoded after all."""
+
+    index: int
+    error: IonQError
 
 
 class Account(Protocol):
@@ -65,6 +74,9 @@ class Account(Protocol):
 
     def next_seed(self) -> int:
         """Return the seed of a run that was given none."""
+
+    def estimate(self, target: str, load: Workload) -> CostEstimate:
+        """Ask the service what a job would cost."""
 
     def remember(self, job: ParallelIonQJob) -> None:
         """Let a job be found by its id."""
@@ -230,14 +242,65 @@ class ParallelIonQBackend(BackendV2):
         Raises:
             OptionError: the options list another number of shots than there are drafts.
         """
-        shots = options.each_shots(len(drafts))
         conductor = self._account.conductor()
-        run = Run(
+        batch = Batch(self._new_run(len(drafts), options))
+        job = ParallelIonQJob(
+            self, batch, conductor, progress=options.progress, cancels=options.on_interrupt == "cancel"
+        )
+        if drafts:
+            parts: Iterable[Parcel | _Unready] = self._parts(batch, drafts, options)
+            if options.max_cost is not None or options.max_jobs is not None:
+                parts = list(parts)
+                self._require_affordable([p for p in parts if isinstance(p, Parcel)], batch, options)
+            conductor.start()
+            batch.record = self._account.begin_record(batch.run)
+            _announce(len(drafts), options, self.ionq_target)
+            try:
+                for part in parts:
+                    if isinstance(part, Parcel):
+                        self._hand_over(batch, part, keep=options.keep_circuits)
+                    else:
+                        conductor.fail(batch, part.index, part.error)
+            except BaseException:  # Ctrl-C, for one: what is not sent yet stays here
+                job.leave()
+                raise
+        self._account.remember(job)
+        return job
+
+    def estimate_cost(
+        self, run_input: QuantumCircuit | Iterable[QuantumCircuit], **options: Any
+    ) -> CostReport:
+        """Return what `run` would cost with the same arguments, by the service's own estimates. Sends no job.
+
+        Circuits are compiled as `run` would, and priced by their gates; one request is enough where the
+        service names its rates.
+
+        Raises:
+            OptionError: an option is unknown or cannot be right.
+            CircuitError: a circuit cannot run here.
+            ApiError: the service gives no estimate.
+        """
+        chosen = self.run_options(**options)
+        circuits = _listed(run_input)
+        chosen.each_shots(len(circuits))
+        if circuits:
+            self._account.require_available(self.ionq_target)
+        batch = Batch(self._new_run(len(circuits), chosen))
+        drafted = [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
+        parcels = []
+        for part in self._parts(batch, drafted, chosen):
+            if not isinstance(part, Parcel):
+                raise part.error
+            parcels.append(part)
+        return self._priced(parcels, chosen)
+
+    def _new_run(self, total: int, options: RunOptions) -> Run:
+        return Run(
             "".join(secrets.choice(_BASE62) for _ in range(22)),
-            len(drafts),
+            total,
             self.ionq_target,
             seed=self._seed(options),
-            shots=shots,
+            shots=options.each_shots(total),
             workers=options.max_workers if options.use_parallel else 1,
             window=None if options.use_parallel else 1,
             on_unknown=options.on_unknown,
@@ -247,21 +310,32 @@ class ParallelIonQBackend(BackendV2):
             created_at=round(time.time(), 3),
             user_agent=self._account.user_agent,
         )
-        batch = Batch(run)
-        job = ParallelIonQJob(
-            self, batch, conductor, progress=options.progress, cancels=options.on_interrupt == "cancel"
-        )
-        if drafts:
-            batch.record = self._account.begin_record(run)
-            _announce(len(drafts), options, self.ionq_target)
-            conductor.start()
-            try:
-                self._send(batch, drafts, shots, options)
-            except BaseException:  # Ctrl-C, for one: what is not sent yet stays here
-                job.leave()
-                raise
-        self._account.remember(job)
-        return job
+
+    def _priced(self, parcels: Sequence[Parcel], options: RunOptions) -> CostReport:
+        mitigated = bool((options.settings().get("error_mitigation") or {}).get("debiasing"))
+        loads = [workload(parcel, error_mitigation=mitigated) for parcel in parcels]
+        if self.simulator:  # which is free
+            return CostReport(0.0, "usd", (0.0,) * len(loads), minimum=0.0, packed=0.0)
+        return cost_report(loads, lambda load: self._account.estimate(self.ionq_target, load))
+
+    def _require_affordable(self, parcels: Sequence[Parcel], batch: Batch, options: RunOptions) -> None:
+        """Make sure that a run keeps within its bounds; remember them for while it runs.
+
+        Raises:
+            BudgetError: it does not. Nothing was sent.
+        """
+        if options.max_jobs is not None and len(parcels) > options.max_jobs:
+            raise BudgetError(
+                f"this run takes {len(parcels)} IonQ jobs, and max_jobs is {options.max_jobs}. Nothing was "
+                "sent: pack circuits with circuits_per_job, send fewer, or raise max_jobs"
+            )
+        if options.max_cost is None:
+            return
+        report = self._priced(parcels, options)
+        budget = Budget.of(report, options.max_cost)
+        batch.budget = None if self.simulator else budget
+        if report.saving > 0.01 * report.total and report.at_minimum > 1:
+            logger.warning("This run will cost %s", report)
 
     def _draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
         """Check one circuit of a list.
@@ -318,30 +392,22 @@ class ParallelIonQBackend(BackendV2):
                 return seed
         return self._account.next_seed()
 
-    def _send(
-        self,
-        batch: Batch,
-        drafts: Sequence[Draft],
-        shots: Sequence[int],
-        options: RunOptions,
-    ) -> None:
-        """Compile, encode and hand over one by one: the first is on its way before the last is compiled."""
-        conductor = self._account.conductor()
-        packer = Packer(
-            batch.run.id, batch.total, self.ionq_target, options, batch.run.user_agent, batch.run.seed
-        )
+    def _parts(
+        self, batch: Batch, drafts: Sequence[Draft], options: RunOptions
+    ) -> Iterator[Parcel | _Unready]:
+        """Compile, encode and pack one by one: the first is on its way before the last is compiled."""
+        run = batch.run
+        packer = Packer(run.id, run.total, run.target, options, run.user_agent, run.seed)
         for index, waiting in enumerate(drafts):
             try:
                 encoded = waiting.encode()
             except Exception as error:  # noqa: BLE001 - others are on their way: it is this circuit's failure
                 batch.headers[index] = {"name": waiting.name, "memory_slots": waiting.num_clbits}
-                conductor.fail(batch, index, _as_ours(error, waiting.name))
+                yield _Unready(index, _as_ours(error, waiting.name))
                 continue
             batch.headers[index] = dict(encoded.header)
-            for parcel in packer.add(index, encoded, shots[index]):
-                self._hand_over(batch, parcel, keep=options.keep_circuits)
-        for parcel in packer.flush():
-            self._hand_over(batch, parcel, keep=options.keep_circuits)
+            yield from packer.add(index, encoded, run.shots[index])
+        yield from packer.flush()
 
     def run_again(self, earlier: Batch, *, spend: bool) -> ParallelIonQJob:
         """Execute failed circuits of a run again; see ``ParallelIonQJob.retry``."""

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from .chronicle import Chronicle, Place, Run, StoredResult
+from .cost import Budget
 from .decode import Outcome, RawResult, decode
 from .errors import CircuitCancelledError, JournalError, ResultIntegrityError
 from .journal import NoRecord, Record
@@ -81,6 +82,8 @@ class Batch:
         self.finished: list[int] = []
         self.twins: dict[int, tuple[str, ...]] = {}
         """Jobs that were stored beside the one that counts, by submission."""
+        self.budget: Budget | None = None
+        """What the run may cost, if the user has said so."""
         self.is_detached = False
         """Whether the user wants nothing more to be sent; anybody may set it, and it is heard at once."""
         self.project: str | None = None
@@ -100,17 +103,19 @@ class Batch:
         for number, parcel in enumerate(batch.parcels):
             batch.parcel_of.update(dict.fromkeys(parcel.circuits, number))
         batch.headers.update(story.headers)
-        batch.errors.update(story.errors)
-        batch.finished.extend(story.errors)
         for index, stored in story.results.items():
             with contextlib.suppress(JournalError, ResultIntegrityError, ValueError):
                 batch.outcomes[index] = None if stored is None else batch._decoded(index, stored)
-                batch.finished.append(index)
-        for number, submission in enumerate(batch.submissions):
-            if submission.phase in (Phase.FAILED, Phase.CANCELLED) and submission.error is not None:
-                for index in batch.parcels[number].circuits:
-                    if batch.errors.setdefault(index, submission.error) is submission.error:
-                        batch.finished.append(index)
+        failed = [
+            (index, submission.error)
+            for parcel, submission in zip(batch.parcels, batch.submissions, strict=True)
+            for index in parcel.circuits
+            if submission.phase in (Phase.FAILED, Phase.CANCELLED) and submission.error is not None
+        ]
+        for index, error in (*story.errors.items(), *failed):
+            if not batch.has_ended(index):
+                batch.errors[index] = error
+        batch.finished.extend((*batch.outcomes, *batch.errors))
         return batch
 
     def carry(self, earlier: Batch) -> None:

@@ -8,6 +8,7 @@ is not written anywhere: it follows from the same table that moved it the first 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import zlib
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +22,7 @@ from .lifecycle import (
     Absent,
     Accepted,
     BetPlaced,
+    CancelAsked,
     Disowned,
     Event,
     Fetched,
@@ -30,6 +32,7 @@ from .lifecycle import (
     Lost,
     Phase,
     Refused,
+    Reopened,
     Seen,
     Sent,
     Submission,
@@ -103,7 +106,7 @@ class Chronicle:
     epoch: int = 0
     """How often somebody has taken the run over."""
     is_damaged: bool = False
-    """A line in the middle cannot be read: what came after it is not believed to be all."""
+    """A line cannot be read: something that was known may be missing."""
     length: int = 0
     """Bytes up to the end of the last line that can be read."""
 
@@ -165,7 +168,7 @@ def read_line(text: bytes) -> dict[str, Any]:
     Raises:
         ValueError: it is torn or was changed.
     """
-    if text[8:9] != b" " or int(text[:8], 16) != zlib.crc32(text[9:]):
+    if text[:9] != b"%08x " % zlib.crc32(text[9:]):
         raise ValueError("the checksum does not agree")
     record = json.loads(text[9:])
     if not isinstance(record, dict):
@@ -176,8 +179,8 @@ def read_line(text: bytes) -> dict[str, Any]:
 def read(data: bytes) -> Chronicle:
     """Return what a journal says.
 
-    A last line that was torn by a crash is left out. After a line in the middle that cannot be read,
-    nothing is believed to be missing no more: ``is_damaged``.
+    A last line without its end was torn by a crash, before anything relied on it, and is left out. Any
+    other line that cannot be read makes ``is_damaged`` true: something that was known may be missing.
 
     Raises:
         JournalError: it does not begin as a journal does, or is of a later version.
@@ -215,17 +218,19 @@ class _Records:
         return self._iterator
 
     def _read(self) -> Iterator[dict[str, Any]]:
-        start, bad = 0, False
+        start = 0
         while (end := self._data.find(b"\n", start)) >= 0:
             try:
                 record = read_line(self._data[start:end])
             except ValueError:
-                bad = True
+                self.is_damaged = True
             else:
-                self.is_damaged = self.is_damaged or bad
                 self.length = end + 1
                 yield record
             start = end + 1
+        with contextlib.suppress(ValueError):
+            read_line(self._data[start:-1])  # whole, so it was not torn: its end was changed
+            self.is_damaged = True
 
 
 # ── what is written ──
@@ -272,25 +277,19 @@ def event_record(number: int, event: Event, wall: float) -> dict[str, Any] | Non
 
 def error_facts(error: Exception) -> dict[str, Any]:
     """Return an error as JSON that `read_error` turns into its like again."""
-    facts = {
-        name: getattr(error, name, None) for name in ("code", "job_id", "token", "status", "method", "path")
-    }
-    given = {name: value for name, value in facts.items() if isinstance(value, str | int)}
-    return {"error": type(error).__name__, "message": str(error), **given}
+    own = vars(error) if isinstance(error, IonQError) else {}
+    facts = {name: value for name, value in own.items() if isinstance(value, str | int | None)}
+    return {"error": type(error).__name__, "facts": {**facts, "message": str(error)}}
 
 
 def read_error(facts: Mapping[str, Any]) -> IonQError:
     """Return the error that was told of: of its class where that is known, with its message."""
-    kind = getattr(errors, str(facts.get("error")), None)
-    message = str(facts.get("message"))
+    kind, message = getattr(errors, str(facts["error"]), None), str(facts["facts"]["message"])
     if not (isinstance(kind, type) and issubclass(kind, IonQError)):
         return IonQError(message)
     error = kind.__new__(kind)
-    Exception.__init__(error, message)
-    error.message = message
-    for name in ("code", "job_id", "token", "status", "method", "path"):
-        if name in facts or name in ("code", "job_id"):
-            setattr(error, name, facts.get(name))
+    error.args = (message,)
+    error.__dict__.update(facts["facts"])
     return error
 
 
@@ -326,6 +325,8 @@ _NAMES: dict[type, str] = {
     Fetched: "stored",
     FetchFailed: "not fetched",
     Vanished: "vanished",
+    Reopened: "reopened",
+    CancelAsked: "cancel",
 }
 _TOLD: dict[type, Callable[[Any], dict[str, Any] | None]] = {
     Sent: lambda _: {},
@@ -333,7 +334,7 @@ _TOLD: dict[type, Callable[[Any], dict[str, Any] | None]] = {
     HeldBack: lambda e: {"why": e.why},
     Refused: lambda e: error_facts(e.error),
     Lost: lambda e: {"why": e.why},
-    Found: lambda e: {"id": e.record.id},
+    Found: lambda e: _job(e.record) or {"id": e.record.id},
     Absent: lambda e: {"why": e.why},
     Unresolved: lambda e: error_facts(e.error),
     Disowned: lambda e: {"why": e.why},
@@ -341,6 +342,8 @@ _TOLD: dict[type, Callable[[Any], dict[str, Any] | None]] = {
     Fetched: lambda _: {},
     FetchFailed: lambda e: error_facts(e.error),
     Vanished: lambda e: error_facts(e.error),
+    Reopened: lambda _: {},
+    CancelAsked: lambda _: {},
 }
 
 
@@ -361,7 +364,7 @@ def _event(record: Mapping[str, Any]) -> Event:
         case "lost":
             return Lost(at, why)
         case "found":
-            return Found(JobRecord(str(record["id"]), JobState.SUBMITTED), at)
+            return Found(_read_job(record), at)
         case "absent":
             return Absent(at, why)
         case "disowned":
@@ -374,6 +377,10 @@ def _event(record: Mapping[str, Any]) -> Event:
             return FetchFailed(read_error(record), at)
         case "vanished":
             return Vanished(read_error(record), at)
+        case "reopened":
+            return Reopened(at)
+        case "cancel":
+            return CancelAsked()
         case other:
             raise ValueError(f"unknown record {other!r}")
 
@@ -381,7 +388,7 @@ def _event(record: Mapping[str, Any]) -> Event:
 def _read_job(record: Mapping[str, Any]) -> JobRecord:
     return JobRecord(
         str(record["id"]),
-        JobState(record["state"]),
+        JobState(record.get("state", "submitted")),
         failure_code=record.get("code"),
         failure_message=record.get("message"),
         child_ids=tuple(record.get("children", ())),
@@ -407,7 +414,7 @@ def _fold(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
             chronicle.project = str(record["id"])
         case "owner":
             chronicle.epoch = int(record["epoch"])
-        case "unresolved" | "over" | "cancel" | "detached" | "twin":
+        case "unresolved" | "over" | "detached" | "twin":
             pass  # for people who read the file; an open question stays open
         case _:
             number = int(record["n"])

@@ -60,13 +60,14 @@ class Redactor:
 
 def _spellings(secret: str) -> tuple[bytes, ...]:
     """Return the ways in which programs commonly write a text, the longest first."""
+    secret = str(secret)  # one that shows its repr
     in_json = json.dumps(secret)[1:-1]
     plain = {secret, repr(secret)[1:-1], html.escape(secret), in_json, in_json.replace("/", r"\/")}
     for quoted in (quote(secret), quote(secret, safe=""), quote_plus(secret)):
         plain |= {quoted, quoted.replace("%", "%25")}
     plain |= {"".join(c if c.isalnum() else f"\\u{ord(c):04{digits}}" for c in secret) for digits in "xX"}
     plain |= {re.sub("%[0-9A-F]{2}", lambda code: code[0].lower(), word) for word in plain}
-    words = {word.encode() for word in plain}
+    words = {word.encode() for word in plain | {json.dumps(word)[1:-1] for word in plain}}
     for offset in range(3):  # what stands before shifts it against base64's groups of three
         before = bytes(offset) + secret.encode()
         first, end = -(-offset * 8 // 6), len(before) * 8 // 6
@@ -74,6 +75,20 @@ def _spellings(secret: str) -> tuple[bytes, ...]:
         words |= {packed, packed.replace(b"+", b"-").replace(b"/", b"_")}
     # What is shorter than any key would be found everywhere.
     return tuple(sorted((word for word in words if len(word) >= _SHORTEST), key=len, reverse=True))
+
+
+class Unshown(str):
+    """Text that does not show where a debugger or a report prints variables; in all else it is text."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+def unshown(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return settings whose values may be secret, so that they do not show; what is no text stays."""
+    return {name: Unshown(value) if isinstance(value, str) else value for name, value in settings.items()}
 
 
 class Secret:

@@ -6,6 +6,7 @@
     IonQError (QiskitError)
     ├── OptionError (ValueError)            an option or argument that cannot be right
     ├── CredentialsError                    no key, or a URL a key must not be sent to
+    ├── BudgetError                         the run would cost more than it may
     ├── TargetError                         unknown, retired or unavailable target
     ├── CircuitError (ValueError)           a circuit that cannot run: names circuit, gate, position
     │   ├── CompileError (TranspilerError)  no way to native gates
@@ -63,6 +64,10 @@ class OptionError(IonQError, ValueError):
 
 class CredentialsError(IonQError):
     """There is no usable API key, or the URL is one that a key must not be sent to."""
+
+
+class BudgetError(IonQError):
+    """The run would cost more, or take more jobs, than it may. The message says what was sent."""
 
 
 class TargetError(IonQError):

@@ -294,10 +294,11 @@ class ParallelIonQJob(JobV1):
             raise
 
     def _where_it_stands(self) -> str:
-        sent = [submission.phase for submission in list(self._batch.submissions)]
-        doubts = sum(phase in (Phase.SENDING, Phase.UNKNOWN) for phase in sent)
-        waiting = self.progress().waiting - doubts
-        accepted = len(self) - waiting - doubts
+        sent = list(zip(self._batch.parcels, self._batch.submissions, strict=False))  # they grow
+        accepted = sum(len(parcel.circuits) for parcel, at in sent if at.job_id is not None)
+        in_doubt = (Phase.SENDING, Phase.UNKNOWN)
+        doubts = sum(len(parcel.circuits) for parcel, at in sent if at.phase in in_doubt)
+        waiting = len(self) - accepted - doubts
         name = self.job_id()
         return (
             f"run {name}: {accepted} accepted, {doubts} in doubt, {waiting} not sent. Nothing was cancelled. "

@@ -52,7 +52,7 @@ class Record(Protocol):
         """
 
     def put_body(self, body: bytes) -> Place | None:
-        """Keep a request that may have to be sent later."""
+        """Keep a request that may have to be sent later; None where it is not kept. It never raises."""
 
     def body(self, place: Place) -> bytes:
         """Return a request that was kept."""
@@ -171,14 +171,19 @@ class Journal:
         _open_journals.add(self)
 
     def note(self, record: Mapping[str, Any], *, precious: str | None = None) -> None:
-        """Append a line; see `Record.note`."""
+        """Append a line; see `Record.note`.
+
+        Once a line was lost only precious ones are written: those that build on the lost one make no sense.
+        """
         text = chronicle.line(record)
         with self._lock:
+            if self._failure is not None and precious is None:
+                return
             try:
                 self._append(self._handle, text)
             except OSError as error:
-                if precious is None or not self._append_at_any_cost(text):
-                    self._fail(error, precious)
+                is_written = precious is not None and self._append_at_any_cost(text)
+                self._fail(error, None if is_written else precious)
 
     def sync(self) -> None:
         """Return once everything noted so far is durable; see `Record.sync`."""
@@ -197,7 +202,14 @@ class Journal:
     def put_body(self, body: bytes) -> Place | None:
         """Keep a request, up to 256 MB of them; see `Record.put_body`."""
         self._kept += len(body)
-        return self._put(BODIES, body) if self._kept <= LARGEST_BODIES else None
+        if self._kept > LARGEST_BODIES:
+            return None
+        try:
+            return self._put(BODIES, body)
+        except OSError as error:
+            with self._lock:
+                self._fail(error, None)
+            return None
 
     def body(self, place: Place) -> bytes:
         """Return a request that was kept.
@@ -211,7 +223,7 @@ class Journal:
         """Keep a result, if there is room; it can be asked for again."""
         try:
             return self._put(RESULTS, text)
-        except JournalError as error:
+        except OSError as error:
             logger.warning("A result could not be kept on disk (%s); it can be fetched again", error)
             return None
 
@@ -233,15 +245,25 @@ class Journal:
             return
         with contextlib.suppress(JournalError):  # told when it happened
             self.sync()
-        self.abandon()
+        with self._flushing, self._lock:
+            self.abandon()
 
     def drop_bodies(self) -> None:
         """Delete what was kept in case it had to be sent again."""
-        handle = self._handles.pop(BODIES, None)
-        if handle is not None:
-            self._unsynced.discard(handle)
-            os.close(handle)
-        self.path.with_suffix(BODIES).unlink(missing_ok=True)
+        with self._flushing, self._lock:
+            handle = self._handles.pop(BODIES, None)
+            if handle is not None:
+                self._unsynced.discard(handle)
+                os.close(handle)
+        with contextlib.suppress(OSError):  # tidying up later deletes it, too
+            self.path.with_suffix(BODIES).unlink()
+
+    def erase(self) -> None:
+        """Let go of a run that was never begun, and leave nothing of it."""
+        self.abandon()
+        for suffix in (RESULTS, BODIES, SUFFIX):
+            with contextlib.suppress(OSError):
+                self.path.with_suffix(suffix).unlink()
 
     def abandon(self) -> None:
         """Let go of the files as they are, as a child process must."""
@@ -264,16 +286,17 @@ class Journal:
         """Take the run for ourselves; the system lets go of it when the process ends, however it does."""
         try:
             _lock(self._handle)
-        except OSError:
+        except OSError as error:
             self.abandon()
+            if not isinstance(error, BlockingIOError | PermissionError):
+                raise
             raise RunBusyError(
                 f"run {self.path.stem} is being worked on by another process, or by another job of this one. "
                 "Wait for it, or read along with provider.retrieve_job"
             ) from None
 
     def _append(self, handle: int, data: bytes) -> None:
-        if not self._handles:
-            raise OSError("the record of this run is closed")
+        self._require_open()
         end = os.lseek(handle, 0, os.SEEK_END)
         try:
             self._disk.write(handle, data)
@@ -282,6 +305,10 @@ class Journal:
             raise
         self._written += len(data)
         self._unsynced.add(handle)
+
+    def _require_open(self) -> None:
+        if not self._handles:
+            raise OSError("the record of this run is closed")
 
     def _append_at_any_cost(self, text: bytes) -> bool:
         try:
@@ -313,12 +340,10 @@ class Journal:
 
     def _put(self, suffix: str, data: bytes) -> Place:
         with self._lock:
-            try:
-                handle = self._handles.get(suffix) or self._open(suffix)
-                offset = os.lseek(handle, 0, os.SEEK_END)
-                self._append(handle, data)
-            except OSError as error:
-                raise JournalError(f"{self.path.with_suffix(suffix)}: {error}") from error
+            self._require_open()
+            handle = self._handles[suffix] if suffix in self._handles else self._open(suffix)
+            offset = os.lseek(handle, 0, os.SEEK_END)
+            self._append(handle, data)
         return Place(offset, len(data), _digest(data))
 
 

@@ -11,6 +11,8 @@ that the table does not list raises and changes nothing.
        │               ├─Refused───▶ FAILED
        │               └─Lost──────▶ UNKNOWN ─Found─▶ QUEUED ─Disowned─▶ UNKNOWN
        └──────────────────Absent────────┘   └─Unresolved─▶ FAILED
+
+Reopened leads from QUEUED, RUNNING, FETCHING and DONE to QUEUED: the run goes on elsewhere.
 """
 
 from __future__ import annotations
@@ -50,6 +52,7 @@ class Phase(Enum):
         return self in (Phase.QUEUED, Phase.RUNNING)
 
 
+_ABSENT = "proven absent"
 FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELLED})
 
 QISKIT_STATUS = {
@@ -103,6 +106,11 @@ class Submission:
     def awaits_look(self) -> bool:
         """Whether the job's own word is wanted: how it stands, or that it is ours."""
         return self.phase.is_in_service or (self.is_bet and self.record is None)
+
+    @property
+    def was_sent_again(self) -> bool:
+        """Whether it was proven absent once: if the proof was wrong, there are two jobs of it."""
+        return any(setback.what == _ABSENT for setback in self.setbacks)
 
     @property
     def shown_phase(self) -> Phase:
@@ -221,6 +229,13 @@ class Disowned:
 
 
 @dataclass(frozen=True, slots=True)
+class Reopened:
+    """The run goes on elsewhere, and the service is asked about the job anew."""
+
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class CancelAsked:
     """The user wants no result."""
 
@@ -234,7 +249,7 @@ class Stopped:
 
 Event = (
     Sent | Accepted | HeldBack | Refused | Lost | Found | Absent | Unresolved | Seen | BetPlaced | BetLost
-    | Fetched | FetchFailed | Vanished | Disowned | CancelAsked | Stopped
+    | Fetched | FetchFailed | Vanished | Disowned | Reopened | CancelAsked | Stopped
 )  # fmt: skip
 
 
@@ -320,7 +335,7 @@ def _found(s: Submission, e: Found) -> tuple[Submission, tuple[Command, ...]]:
 def _absent(s: Submission, e: Absent) -> tuple[Submission, tuple[Command, ...]]:
     if s.cancel_asked:
         return _cancelled(s)
-    return replace(_set_back(s, "proven absent", e), phase=Phase.WAITING), (Command.SUBMIT,)
+    return replace(_set_back(s, _ABSENT, e), phase=Phase.WAITING), (Command.SUBMIT,)
 
 
 def _seen(s: Submission, e: Seen) -> tuple[Submission, tuple[Command, ...]]:
@@ -359,6 +374,12 @@ def _disowned(s: Submission, e: Disowned) -> tuple[Submission, tuple[Command, ..
     return lost, (Command.RECONCILE,)
 
 
+def _reopened(s: Submission, _: Reopened) -> tuple[Submission, tuple[Command, ...]]:
+    # What is known of the job stays known: one that has been seen is not taken for one that never was.
+    again = replace(s, phase=Phase.QUEUED, bet_from=None, seen_at=None, ended_at=None, cancel_asked=False)
+    return again, (Command.WATCH,)
+
+
 def _fetched(s: Submission, e: Fetched) -> tuple[Submission, tuple[Command, ...]]:
     return replace(s, phase=Phase.DONE, bet_from=None, ended_at=e.at), ()
 
@@ -394,6 +415,7 @@ _IN_SERVICE: dict[type, Handler] = {
     BetPlaced: _bet_placed,
     Vanished: _fetch_failed,
     Disowned: _disowned,
+    Reopened: _reopened,
     CancelAsked: _cancel_in_service,
     Stopped: _unmoved,
 }
@@ -424,10 +446,11 @@ TABLE: dict[Phase, dict[type, Handler]] = {
         BetLost: _bet_lost,
         Seen: _seen_while_fetching,
         Disowned: _disowned,
+        Reopened: _reopened,
         CancelAsked: _cancel_later,
         Stopped: _unmoved,
     },
-    Phase.DONE: _ENDED,
+    Phase.DONE: {**_ENDED, Reopened: _reopened},
     Phase.FAILED: _ENDED,
     Phase.CANCELLED: _ENDED,
 }

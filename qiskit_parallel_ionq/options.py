@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import numbers
 import operator
 from collections.abc import Mapping, Sequence
@@ -68,6 +69,11 @@ class RunOptions:
     on_unknown: OnUnknown = "reconcile"
     """After a lost answer: ``"reconcile"`` looks for the job and sends again only when it is proven absent;
     ``"never"`` never sends again; ``"resubmit"`` does at once and may buy twice (simulator only)."""
+    max_cost: float | None = None
+    """What the run may cost at the most, in the unit of the service's estimates; None: whatever it costs. All
+    circuits are compiled and priced before the first is sent."""
+    max_jobs: int | None = None
+    """How many IonQ jobs the run may send at the most; None: as many as it takes."""
     on_interrupt: OnInterrupt = "detach"
     """What the first Ctrl-C does while a job is waited for: ``"detach"`` sends nothing more and leaves what
     was sent to itself; ``"cancel"`` cancels it, too."""
@@ -175,6 +181,7 @@ OPTION_NAMES = tuple(f.name for f in fields(RunOptions))
 _NONE_IS_A_VALUE = {
     "seed_simulator", "sampler_seed", "noise_model", "error_mitigation", "job_settings", "name", "session_id",
     "optimization_level",
+    "max_cost", "max_jobs",
 }  # fmt: skip
 
 
@@ -211,6 +218,14 @@ def _flag(name: str, value: Any) -> bool:
     if type(value).__name__ in ("bool", "bool_"):  # numpy's
         return bool(value)
     raise OptionError(f"{name} must be True or False, not {value!r}")
+
+
+def _amount(name: str, value: Any) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not 0 <= float(value) < math.inf:
+        raise OptionError(f"{name} must be an amount, 0 or more, not {value!r}")
+    return float(value)
 
 
 def _level(name: str, value: Any) -> int:
@@ -307,6 +322,8 @@ _CHECKS: dict[str, Any] = {
     "circuits_per_job": _whole(1, wire.MAX_CIRCUITS_PER_JOB),
     "optimization_level": _whole(0, 3),
     "on_unknown": _choice(OnUnknown),
+    "max_cost": _amount,
+    "max_jobs": _whole(1, 1_000_000),
     "on_interrupt": _choice(OnInterrupt),
     "keep_circuits": _flag,
     "progress": _flag,

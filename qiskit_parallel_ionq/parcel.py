@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from . import wire
@@ -172,12 +172,16 @@ def positions(text: str) -> tuple[int, ...]:
     """Return the numbers that `ranges` told.
 
     Raises:
-        ValueError: the text says something else.
+        ValueError: the text says something else, or of more than a job holds.
     """
     found: list[int] = []
     for part in text.split(","):
         first, _, last = part.partition("-")
         found.extend(range(int(first), min(int(last or first), int(first) + wire.MAX_CIRCUITS_PER_JOB) + 1))
+        if len(found) > wire.MAX_CIRCUITS_PER_JOB:
+            raise ValueError(f"more than {wire.MAX_CIRCUITS_PER_JOB} numbers")
+    if any(later <= earlier for earlier, later in pairwise(found)):
+        raise ValueError("the numbers do not ascend")
     return tuple(found)
 
 

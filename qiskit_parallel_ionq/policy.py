@@ -405,14 +405,18 @@ class Watch:
     farthest: float = 300.0
     growth: float = 0.1
     slack: float = 0.02
+    most_slack: float = 1.0
+    shortest_beat: float = 2.0
+    longest_beat: float = 8.0
 
     def due(self, left_at: float, turnaround: float) -> float:
         """Return when to ask for a result that takes ``turnaround`` seconds in the service."""
-        return left_at + turnaround * 1.01 + self.slack
+        return left_at + turnaround + min(0.01 * turnaround, self.most_slack) + self.slack
 
     def turnaround(self, left_at: float, due: float) -> float:
         """Return the turnaround that ``due`` was reckoned from."""
-        return (due - left_at - self.slack) / 1.01
+        reckoned = due - left_at - self.slack
+        return max(reckoned / 1.01, reckoned - self.most_slack)
 
     def again(self, *, elapsed: float, remaining: float | None) -> float:
         """Return seconds until the next look at a job that is not done.
@@ -430,6 +434,25 @@ class Watch:
         if remaining is not None and remaining > interval:
             return min(max(remaining / 2.0, interval), self.farthest)
         return interval
+
+    def beat(self, due: float, *, now: float, elapsed: float, may_be_early: bool) -> float:
+        """Return when to look at one of many jobs: jobs that take long are looked at on common beats.
+
+        Args:
+            due: when it would be looked at by itself.
+            now: current time.
+            elapsed: seconds from its acceptance to ``due``; beats are 2, 4, then 8 s apart as it grows.
+            may_be_early: whether to take the last beat before ``due``, not the first after it.
+
+        >>> [Watch().beat(101.0, now=100.5, elapsed=t, may_be_early=False) for t in (5.0, 20.0, 80.0)]
+        [101.0, 102.0, 104.0]
+        """
+        interval = self.growth * elapsed
+        if interval < self.shortest_beat:
+            return due
+        beat = min(2.0 ** math.floor(math.log2(interval)), self.longest_beat)
+        number = math.floor(due / beat) if may_be_early else math.ceil(due / beat)
+        return max(number, math.floor(now / beat) + 1) * beat
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import qiskit
@@ -27,8 +27,9 @@ from .archive import Archive, is_run_id
 from .backend import ParallelIonQBackend
 from .batch import Batch
 from .chronicle import Chronicle, Run, Summary, summary
-from .conductor import Conductor, Loop, SharedGate, gate_of
-from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url
+from .conductor import NEVER_HANDED_OVER, Conductor, Loop, SharedGate, gate_of
+from .cost import Workload
+from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url, unshown
 from .errors import (
     ApiError,
     CredentialsError,
@@ -36,6 +37,7 @@ from .errors import (
     JobError,
     JournalError,
     NotSentError,
+    RunBusyError,
     TargetError,
     TransportError,
 )
@@ -46,7 +48,7 @@ from .reconcile import Listing
 from .salvage import rebuilt_run, single_job
 from .target import Gateset
 from .transport import Transport
-from .wire import CatalogEntry
+from .wire import CatalogEntry, CostEstimate
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -54,7 +56,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("qiskit_parallel_ionq")
 
+_T = TypeVar("_T")
+
 PARALLEL = "ionq_parallel"
+_NOT_IN_THE_ACCOUNT = JobError(
+    "the account shows no job of this circuit: it was never sent, or its job has been deleted"
+)
 LONGEST_PAUSE = 10.0
 """Seconds between two attempts to read the catalogue, for which somebody waits."""
 
@@ -92,17 +99,25 @@ class ParallelIonQProvider:
         proxies: Mapping[str, str] | None = None,
         state_dir: str | os.PathLike[str] | None = None,
     ) -> None:
-        if token is not None and not isinstance(token, str):
-            token, url, custom_headers = _taken_over(token, url, custom_headers)
-        token = Secret(token) if token else None  # a report of an error may print local variables
-        self._token: Secret | None = token
-        self._given_url = checked_url(url) if url else None
-        self._custom_headers = dict(custom_headers or {})
-        self._proxies = dict(proxies or {})
-        self._archive: Archive | None = Archive(None if state_dir is None else Path(state_dir))
+        # A report of an error may print local variables: none of these may show.
+        custom_headers, proxies = unshown(custom_headers or {}), unshown(proxies or {})
+        self._token: Secret | None = None
+        self._given_url: str | None = None
+        self._environment: Environment | None = None
+        try:
+            if token is not None and not isinstance(token, str):
+                token, url, custom_headers = _taken_over(token, url, custom_headers)
+            if token:
+                self._token = Secret(token)
+        finally:
+            del token
+        if url:
+            self._given_url = checked_url(url)
+        self._archive: Archive | None = Archive(None if state_dir is None else Path(state_dir).expanduser())
+        self._custom_headers = unshown(custom_headers or {})
+        self._proxies = proxies
         self._seeds = np.random.SeedSequence()
         self._lock = threading.RLock()
-        self._environment: Environment | None = None
         self._found_key: Secret | None = None
         self._left_behind = _LeftBehind()
         self._catalogue: dict[str, CatalogEntry] | None = None
@@ -110,7 +125,7 @@ class ParallelIonQProvider:
         self._api: Api | None = None
         self._jobs: weakref.WeakValueDictionary[str, ParallelIonQJob] = weakref.WeakValueDictionary()
         self._pause: Callable[[float], object] = threading.Event().wait
-        self._closers: list[Callable[[], object]] = []
+        self._closers: list[tuple[int, Callable[[], object]]] = []
         self._finalizer = weakref.finalize(self, _close_all, self._closers)
 
     @classmethod
@@ -131,7 +146,7 @@ class ParallelIonQProvider:
         provider = cls(ionq.api_key, ionq.url, state_dir=state_dir)
         if state_dir is None:
             provider._archive = None
-        provider._closers.insert(0, ionq.close)
+        provider._at_close(ionq.close)
         provider._seeds = np.random.SeedSequence(seed)
         return provider
 
@@ -148,13 +163,13 @@ class ParallelIonQProvider:
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
-        secretive = {scheme for scheme, proxy in self._proxies.items() if "@" in proxy}
+        secretive = {scheme for scheme, proxy in self._proxies.items() if "@" in str(proxy)}
         left_behind = _LeftBehind(
             key=self._left_behind.key or self._token is not None,
             headers=tuple(self._custom_headers) or self._left_behind.headers,
             proxies=tuple(sorted(secretive)) or self._left_behind.proxies,
         )
-        proxies = {scheme: proxy for scheme, proxy in self._proxies.items() if scheme not in secretive}
+        proxies = {scheme: str(proxy) for scheme, proxy in self._proxies.items() if scheme not in secretive}
         return _unpickled, (type(self), self._given_url, proxies, self._archive, left_behind)
 
     def __enter__(self) -> Self:
@@ -225,11 +240,15 @@ class ParallelIonQProvider:
             return self._catalogue
 
     def _read_catalogue(self) -> tuple[CatalogEntry, ...]:
+        return self._patiently(lambda: self._made_api().backends())
+
+    def _patiently(self, ask: Callable[[], _T]) -> _T:
+        """Ask for what somebody waits for, again a few times while that may help."""
         backoff = Backoff(first=0.25, attempts=4)
         attempt = 1
         while True:
             try:
-                return self._made_api().backends()
+                return ask()
             except (ApiError, TransportError) as error:
                 pause = backoff.delay(attempt, jitter=random.random())
                 if pause is None or not is_passing(getattr(error, "status", None)):
@@ -267,6 +286,22 @@ class ParallelIonQProvider:
             raise TargetError(
                 f"{target} is {entry.status}; available are {', '.join(others)}. Nothing was sent."
             )
+
+    def estimate(self, target: str, load: Workload) -> CostEstimate:
+        """Ask the service what a job would cost.
+
+        Raises:
+            ApiError: it does not say.
+        """
+        asked = {
+            "type": "ionq.circuit.v1",
+            "qubits": load.qubits,
+            "shots": load.shots,
+            "1q_gates": load.one_qubit_gates,
+            "2q_gates": load.two_qubit_gates,
+            "error_mitigation": load.error_mitigation,
+        }
+        return self._patiently(lambda: self._made_api().estimate(target, asked))
 
     def job(self, job_id: str) -> ParallelIonQJob:
         """Return a job of this provider by its id.
@@ -307,10 +342,14 @@ class ParallelIonQProvider:
         if live is not None:
             return live
         if self._archive is not None and self._archive.holds(job_id):
-            record, story = self._archive.read_along(job_id)
-            if not story.is_damaged:
-                return self._go_on(story, record, _not_now(job_id))
-        return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id))
+            try:
+                record, story = self._archive.read_along(job_id)
+                if not story.is_damaged:
+                    return self._go_on(story, record, _not_now(job_id))
+                return self._ask_account(job_id, why="it is damaged")
+            except JournalError as error:
+                return self._ask_account(job_id, why=error)
+        return self._ask_account(job_id)
 
     def resume(self, job_id: str, *, submit: bool = False) -> ParallelIonQJob:
         """Take a recorded run over, in this process or another, and go on where it stopped.
@@ -328,9 +367,6 @@ class ParallelIonQProvider:
             JobError: it is neither recorded here nor held by the account, or belongs to another service.
             CredentialsError: the key belongs to another project, in which the run's jobs cannot be seen.
         """
-        live = self._jobs.get(job_id)
-        if live is not None:
-            live.hand_over()
         if self._archive is None or not self._archive.holds(job_id):
             if submit:
                 raise JournalError(
@@ -338,23 +374,44 @@ class ParallelIonQProvider:
                     "retrieve_job(...) collects what the account holds"
                 )
             return self.retrieve_job(job_id)
-        journal, story = self._archive.take_over(job_id)
+        live = self._jobs.get(job_id)
+        if live is not None:
+            live.hand_over()
         try:
-            if story.is_damaged:
-                journal.abandon()
-                if submit:
-                    raise JournalError(
-                        f"the record of run {job_id!r} is damaged, so nobody knows what was not sent. "
-                        "Nothing was sent; retrieve_job(...) collects what the account holds"
-                    )
-                return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id))
-            self._require_project(story)
-            return self._go_on(story, journal, None if submit else _not_now(job_id))
+            journal, story = self._archive.take_over(job_id)
+        except RunBusyError:
+            raise
+        except JournalError as error:
+            if submit:
+                raise
+            return self._ask_account(job_id, why=error)
+        try:
+            if story.is_damaged and submit:
+                raise JournalError(
+                    f"the record of run {job_id!r} is damaged, so nobody knows what was not sent. "
+                    "Nothing was sent; retrieve_job(...) collects what the account holds"
+                )
+            if not story.is_damaged:
+                self._require_project(story)
+                return self._go_on(story, journal, None if submit else _not_now(job_id))
         except BaseException:
             journal.abandon()
             raise
+        journal.abandon()
+        return self._ask_account(job_id, why="it is damaged")
 
-    def _go_on(self, story: Chronicle, record: Record, refusal: Exception | None) -> ParallelIonQJob:
+    def _ask_account(self, job_id: str, *, why: object = None) -> ParallelIonQJob:
+        if why is not None:
+            logger.warning("The account is asked for run %s instead of its record: %s", job_id, why)
+        return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id), _NOT_IN_THE_ACCOUNT)
+
+    def _go_on(
+        self,
+        story: Chronicle,
+        record: Record,
+        refusal: Exception | None,
+        missing: JobError = NEVER_HANDED_OVER,
+    ) -> ParallelIonQJob:
         run = story.run
         if run.url and run.url != self.url:
             raise JobError(f"run {run.id!r} is a run of {run.url}, and this provider's is {self.url}")
@@ -369,7 +426,7 @@ class ParallelIonQProvider:
             batch.carry(self._earlier(run))
         job = ParallelIonQJob(backend, batch, conductor)
         conductor.start()
-        conductor.adopt(batch, refusal=refusal)
+        conductor.adopt(batch, refusal=refusal, missing=missing)
         self.remember(job)
         return job
 
@@ -393,11 +450,13 @@ class ParallelIonQProvider:
         worker = self.conductor().worker
         if is_run_id(job_id):
             report = worker.list_tokens()
-            listed: Listing = report.value or Listing({}, is_complete=False, begun_at=0.0)
-            run_id, _, generation = job_id.partition(".")
-            jobs = [best for token in listed.records if (best := listed.best(token)) is not None]
             if report.error is not None:
                 raise report.error
+            listed: Listing = report.value
+            if not listed.is_complete:
+                logger.warning("The account's listing has no end: jobs of run %s may be missing", job_id)
+            run_id, _, generation = job_id.partition(".")
+            jobs = [best for token in listed.records if (best := listed.best(token)) is not None]
             return rebuilt_run(run_id, int(generation or 0), jobs)
         if not wire.is_job_id(job_id):
             raise JobError(f"{job_id!r} is neither the id of a run nor of an IonQ job")
@@ -457,7 +516,7 @@ class ParallelIonQProvider:
             if self._conductor is None:
                 worker = Worker(self._made_api(), time.monotonic)
                 self._conductor = Conductor(worker, Loop(gate=self._gate()))
-                self._closers.insert(0, self._conductor.close)
+                self._at_close(self._conductor.close)
             return self._conductor
 
     def _gate(self) -> SharedGate | None:
@@ -479,13 +538,22 @@ class ParallelIonQProvider:
                     headers=self._custom_headers,
                     proxies=self._proxies,
                 )
-                self._closers.insert(0, transport.close)
+                self._at_close(transport.close)
                 self._api = Api(transport)
             return self._api
 
     def _require_open(self) -> None:
         if not self._finalizer.alive:
             raise IonQError("this provider is closed; make a new one")
+        if any(process != os.getpid() for process, _ in self._closers):
+            raise IonQError(
+                "this provider belongs to the process from which this one was forked, and its jobs go on "
+                "there; make a new provider here"
+            )
+
+    def _at_close(self, closer: Callable[[], object]) -> None:
+        """Have something closed before what was there before it, by this process only."""
+        self._closers.insert(0, (os.getpid(), closer))
 
     def _key(self) -> Secret:
         key = self._token or self._found_key
@@ -563,9 +631,9 @@ def _taken_over(
     """Return key, URL and headers of a ``qiskit_ionq.IonQProvider``."""
     credentials = getattr(provider, "credentials", None)
     if not isinstance(credentials, Mapping):
-        raise CredentialsError(
-            f"the token must be text or a qiskit_ionq.IonQProvider, not {type(provider).__name__}"
-        )
+        kind = type(provider).__name__
+        del provider, credentials  # either may be a key, and a report may print local variables
+        raise CredentialsError(f"the token must be text or a qiskit_ionq.IonQProvider, not {kind}")
     taken = getattr(provider, "custom_headers", None)
     return credentials.get("token"), url or credentials.get("url"), headers or taken
 
@@ -574,6 +642,8 @@ def _not_now(job_id: str) -> NotSentError:
     return NotSentError(f"this circuit was not sent; provider.resume({job_id!r}, submit=True) sends it")
 
 
-def _close_all(closers: list[Callable[[], object]]) -> None:
+def _close_all(closers: list[tuple[int, Callable[[], object]]]) -> None:
     while closers:
-        closers.pop(0)()
+        process, close = closers.pop(0)
+        if process == os.getpid():
+            close()

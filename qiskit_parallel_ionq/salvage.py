@@ -19,6 +19,9 @@ from .lifecycle import Phase, Submission
 from .parcel import Parcel, Token, positions
 from .wire import JobRecord
 
+LARGEST_RUN = 10_000_000
+"""Circuits of a run that are believed: metadata may say anything."""
+
 
 def rebuilt_run(run_id: str, generation: int, jobs: Iterable[JobRecord]) -> Chronicle:
     """Return what the account's jobs tell of a run.
@@ -36,7 +39,9 @@ def rebuilt_run(run_id: str, generation: int, jobs: Iterable[JobRecord]) -> Chro
     mine: dict[int, JobRecord] = {}
     for job in jobs:
         token = Token.read(_entry(job, wire.TOKEN_KEY))
-        if token is not None and (token.run, token.generation) == (run_id, generation) and not job.parent_id:
+        if token is None or job.parent_id or token.index >= LARGEST_RUN:
+            continue
+        if (token.run, token.generation) == (run_id, generation):
             mine.setdefault(token.index, job)
     if not mine:
         raise JobError(
@@ -148,7 +153,7 @@ def _places(job: JobRecord, index: int) -> tuple[int, ...]:
 def _check(job: JobRecord) -> tuple[int | None, str | None, int | None, bool]:
     """Return number of circuits of the run, digest, seed and whether every shot is wanted."""
     parts = (_entry(job, wire.CHECK_KEY) or "").split(".")
-    total = int(parts[0]) if parts[0].isdecimal() else None
+    total = int(parts[0]) if parts[0].isdecimal() and int(parts[0]) <= LARGEST_RUN else None
     seed = parts[2].removesuffix("m") if len(parts) > 2 else ""
     digest = parts[1] if len(parts) > 1 else None
     return total, digest, int(seed) if seed.isdecimal() else None, parts[-1].endswith("m")

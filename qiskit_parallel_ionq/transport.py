@@ -29,7 +29,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError
 
-from .credentials import Redactor, Secret
+from .credentials import Redactor, Secret, Unshown, unshown
 from .errors import CredentialsError, OptionError, TransportError
 from .options import MAX_WORKERS_LIMIT
 
@@ -212,15 +212,6 @@ def _with_unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return members
 
 
-class _Unshown(str):
-    """A header value that does not show where a debugger or a report prints local variables."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-
 class _Signature(AuthBase):
     """Puts the key on a request at the last moment, and on none that goes elsewhere."""
 
@@ -231,7 +222,7 @@ class _Signature(AuthBase):
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
         if _origin(request.url or "") != self._origin:
             raise CredentialsError("the request would have gone to another host than the key belongs to")
-        request.headers["Authorization"] = _Unshown(f"apiKey {self._key.reveal()}")
+        request.headers["Authorization"] = Unshown(f"apiKey {self._key.reveal()}")
         return request
 
 
@@ -252,6 +243,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
     ) -> None:
+        self.url = url
         for name, value in (headers or {}).items():
             if not (_is_plain(name) and _is_plain(value)):
                 raise OptionError(f"the custom header {name!r} must be printable ASCII text, name and value")
@@ -259,14 +251,13 @@ class Transport:
                 raise CredentialsError(f"the header {name!r} is not a custom one; pass the key as token")
         for scheme, proxy in (proxies or {}).items():
             _check_proxy(scheme, proxy)
-        self.url = url
         self._origin = _origin(url)
         self._key = key
         self._headers = {
             "User-Agent": user_agent,
             "Accept": "application/json",
             "Accept-Encoding": _ENCODINGS,
-            **{name: _Unshown(value) for name, value in (headers or {}).items()},
+            **unshown(headers or {}),
         }
         private = [value for value in (headers or {}).values() if len(value) >= _LIKELY_SECRET]
         private += [unquote(urlsplit(proxy).password or "") for proxy in (proxies or {}).values()]
@@ -274,7 +265,7 @@ class Transport:
         self._session = requests.Session()
         self._session.trust_env = False  # a .netrc entry would replace our Authorization header
         self._session.verify = _ca_bundle() or True
-        self._session.proxies = dict(proxies or {})
+        self._session.proxies = unshown(proxies or {})
         self._session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         adapter = _Adapter(pool_connections=1, pool_maxsize=MAX_WORKERS_LIMIT, max_retries=0)
         self._session.mount("https://", adapter)

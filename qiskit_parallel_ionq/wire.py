@@ -52,6 +52,9 @@ CONTENT_KEY = "qpi_in"
 HEADER_KEY = "qiskit_header"
 """Metadata key under which qiskit-ionq keeps its packed experiment header."""
 
+OUT_OF_MONEY = frozenset({"QuotaExhaustedError", "ContractExpiredError", "UnknownBillingError"})
+"""Failure codes that concern the account, and so every further job."""
+
 _LARGEST = 1e15
 _JOB_ID = re.compile(r"[0-9a-zA-Z][0-9a-zA-Z_-]{0,127}")
 
@@ -155,6 +158,41 @@ class JobRecord:
             submitted_at=_text(body.get("submitted_at")),
             started_at=_text(body.get("started_at")),
             completed_at=_text(body.get("completed_at")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CostEstimate:
+    """What the service thinks that a job costs, and by which rates. Rates are per gate and shot."""
+
+    total: float
+    unit: str
+    job_minimum: float | None = None
+    one_qubit_gate: float | None = None
+    two_qubit_gate: float | None = None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> CostEstimate:
+        """Read the answer of ``GET /jobs/estimate``, in its older shape or its newer one.
+
+        Raises:
+            ValueError: there is no amount.
+        """
+        total = _number(body.get("estimated_total_cost", body.get("estimated_cost")))
+        if total is None or total < 0:
+            raise ValueError("an estimate without an amount")
+        card = body.get("rate_card")
+        listed = card.get("rates") if isinstance(card, Mapping) else None
+        rates: Mapping[str, Any] = body.get("rate_information") or {}
+        for rate in listed if isinstance(listed, list) else ():
+            if isinstance(rate, Mapping) and rate.get("unit") == "gates":
+                rates = rate
+        return cls(
+            total=total,
+            unit=_text(body.get("estimated_unit") or body.get("cost_unit")) or "usd",
+            job_minimum=_number(rates.get("job_cost_minimum")),
+            one_qubit_gate=_number(rates.get("cost_1q_gate")),
+            two_qubit_gate=_number(rates.get("cost_2q_gate")),
         )
 
 

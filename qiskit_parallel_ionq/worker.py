@@ -170,6 +170,10 @@ class Worker:
 
         return self._reading(ask)
 
+    def cost(self, job_id: str) -> Report:
+        """Ask what a job was charged; the value is a number, or None while nobody knows."""
+        return self._reading(lambda: self._api.cost(job_id))
+
     def project(self) -> Report:
         """Ask which project the key belongs to; the value is its id, or None."""
         return self._reading(self._api.project)

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.archive import VARIABLE
 from qiskit_parallel_ionq.emulator import LocalIonQ
 
 # A machine that is shared is slow at times; that is no fault of an example.
@@ -15,10 +16,10 @@ settings.load_profile("patient")
 
 
 @pytest.fixture(autouse=True, scope="session")
-def records_of_their_own(tmp_path_factory):
-    """Runs of tests are not recorded among the user's own."""
+def state_folder(tmp_path_factory):
+    """Runs are recorded where no run of the developer's own is."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("QISKIT_PARALLEL_IONQ_STATE_DIR", str(tmp_path_factory.mktemp("runs")))
+        patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("state")))
         yield
 
 

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qiskit_parallel_ionq.batch import Batch, Progress
-from qiskit_parallel_ionq.chronicle import Run
+from qiskit_parallel_ionq.chronicle import Chronicle, Run
 from qiskit_parallel_ionq.decode import Outcome
 from qiskit_parallel_ionq.errors import CircuitCancelledError, CircuitFailedError
+from qiskit_parallel_ionq.journal import NoRecord
 from qiskit_parallel_ionq.lifecycle import BetLost, BetPlaced, Phase, Submission, step
+from qiskit_parallel_ionq.parcel import Parcel
 
 OUTCOME = Outcome(shots=1, values=np.array([0]), tallies=np.array([1]))
 
@@ -134,3 +136,18 @@ def test_who_waits_is_woken():
         waiter.join()
     assert answers == [True] * 3
     assert time.monotonic() - begun < 0.4
+
+
+def test_what_a_circuit_of_a_restored_pack_came_to_first_stands_and_counts_once():
+    error = CircuitFailedError("the pack failed")
+    pack = Parcel((0, 1, 2), (), (), 1, "1.x.0.0", "d", b"", is_exact=True, memory=False, dry_run=True)
+    story = Chronicle(Run("run", 4, "simulator", seed=7), parcels=[pack])
+    story.submissions.append(replace(Submission(), phase=Phase.FAILED, error=error))
+    story.results[0] = None
+    story.errors.update({0: CircuitFailedError("later"), 1: CircuitFailedError("by itself")})
+    batch = Batch.restored(story, NoRecord())
+    assert batch.phases() == [Phase.DONE, Phase.FAILED, Phase.FAILED, Phase.WAITING]
+    assert str(batch.errors[1]) == "by itself"
+    assert batch.errors[2] is error
+    assert sorted(batch.finished) == [0, 1, 2]
+    assert not batch.is_over

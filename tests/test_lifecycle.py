@@ -32,6 +32,7 @@ from qiskit_parallel_ionq.lifecycle import (
     Lost,
     Phase,
     Refused,
+    Reopened,
     Seen,
     Sent,
     Stopped,
@@ -66,6 +67,7 @@ EVENTS = [
     FetchFailed(ERROR, at=4.0),
     Vanished(ERROR, at=4.0),
     Disowned(),
+    Reopened(at=5.0),
     CancelAsked(),
     Stopped(ERROR),
 ]
@@ -127,7 +129,9 @@ def test_a_pair_is_in_the_table_or_raises_and_changes_nothing(phase, event):
 def test_nothing_follows_a_final_phase(phase, event):
     submission = _at(phase)
     assert phase.is_final
-    if type(event) in TABLE[phase]:
+    if (phase, type(event)) == (Phase.DONE, Reopened):
+        assert step(submission, event)[0].phase is Phase.QUEUED  # its result on disk cannot be read
+    elif type(event) in TABLE[phase]:
         assert step(submission, event) == (submission, ())
 
 
@@ -253,7 +257,9 @@ def test_random_lives_keep_the_rules(data):
         submission, commands = step(before, event)
         history.append(type(event))
 
-        if before.phase.is_final:
+        if isinstance(event, Reopened):
+            history.clear()  # a cancellation is not asked for by who goes on
+        elif before.phase.is_final:
             assert submission is before
         if isinstance(event, Lost):
             proven_absent = False
@@ -271,3 +277,12 @@ def test_random_lives_keep_the_rules(data):
         if submission.phase is not before.phase and not submission.phase.is_final:
             assert commands or submission.phase is Phase.SENDING
         assert submission.posts >= before.posts
+
+
+@pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.RUNNING, Phase.FETCHING, Phase.DONE])
+def test_a_submission_that_goes_on_elsewhere_keeps_its_job_and_forgets_that_it_was_to_be_cancelled(phase):
+    asked, _ = step(_at(phase), CancelAsked())
+    again, commands = step(asked, Reopened(at=9.0))
+    assert (again.phase, again.job_id, again.record) == (Phase.QUEUED, "j1", asked.record)
+    assert not again.cancel_asked
+    assert commands == (Command.WATCH,)

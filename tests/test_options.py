@@ -22,6 +22,7 @@ ACCEPTED = [
     ("shots", [1, 2], (1, 2)),
     ("shots", (3,), (3,)),
     ("shots", np.array([4, 5]), (4, 5)),
+    ("meas_level", 2, 2),
     ("memory", True, True),
     ("memory", np.bool_(True), True),
     ("seed_simulator", 0, 0),
@@ -47,6 +48,8 @@ ACCEPTED = [
     ("on_unknown", "never", "never"),
     ("keep_circuits", False, False),
     ("on_interrupt", "cancel", "cancel"),
+    ("max_cost", 12, 12.0),
+    ("max_jobs", 5, 5),
     ("progress", True, True),
 ]  # fmt: skip
 
@@ -68,7 +71,9 @@ REFUSED = [
     ("extra_metadata", 3), ("extra_metadata", {"qpi": "x"}), ("extra_metadata", {"qpi_chk": "x"}), ("extra_metadata", {"qpi_in": "0"}),
     ("extra_metadata", {"qiskit_header": "x"}),
     ("name", 3), ("session_id", b"s"),
-    ("dry_run", 0), ("use_parallel", "no"), ("progress", 2), ("keep_circuits", 1), ("on_interrupt", "stop"),
+    ("dry_run", 0), ("use_parallel", "no"), ("progress", 2), ("meas_level", 1), ("meas_level", "kerneled"), ("keep_circuits", 1), ("on_interrupt", "stop"),
+    ("max_cost", -1), ("max_cost", float("nan")), ("max_cost", float("inf")), ("max_cost", "5"), ("max_cost", True),
+    ("max_jobs", 0), ("max_jobs", 2.5),
     ("max_workers", 0), ("max_workers", 65), ("max_workers", 2.0),
     ("circuits_per_job", 0), ("circuits_per_job", 5_001), ("circuits_per_job", "auto"),
     ("optimization_level", 4), ("optimization_level", -1), ("optimization_level", "1"),

@@ -413,6 +413,29 @@ def test_a_forecast_moment_tells_its_turnaround(left_at, turnaround):
     assert watch.turnaround(left_at, due) == pytest.approx(turnaround, abs=1e-6)
 
 
+def test_the_allowance_for_a_late_result_does_not_grow_without_end():
+    assert Watch().due(0.0, 1.0) <= 1.05
+    assert Watch().due(0.0, 3600.0) <= 3602.0
+
+
+@given(st.floats(0.0, 1e5), st.floats(0.0, 600.0), st.floats(0.0, 1e5), st.booleans())
+def test_a_beat_is_near_the_time_that_was_wanted_and_never_past(now, ahead, elapsed, may_be_early):
+    watch, due = Watch(), now + ahead
+    beat = watch.beat(due, now=now, elapsed=elapsed, may_be_early=may_be_early)
+    allowed = min(0.1 * elapsed, watch.longest_beat)
+    assert beat >= now
+    assert abs(beat - due) <= allowed
+    assert may_be_early or beat >= due
+
+
+def test_all_that_takes_long_is_looked_at_on_the_same_beats():
+    def beat(due, elapsed=100.0):
+        return Watch().beat(due, now=1000.0, elapsed=elapsed, may_be_early=False)
+
+    assert {beat(1001.0), beat(1004.0), beat(1007.9)} == {1008.0}
+    assert beat(1001.0, elapsed=2.0) == 1001.0, "what is quick is looked at when it is due"
+
+
 @given(st.lists(st.floats(0.0, 1e4), min_size=1))
 def test_a_forecast_stays_within_what_was_seen(turnarounds):
     forecast = Forecast()

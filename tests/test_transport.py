@@ -225,7 +225,7 @@ def test_an_answer_that_drips_for_ever_ends_in_time(make, begin, drop):
     def drip(connection):
         connection.recv(65536)
         connection.sendall(begin)
-        for _ in range(200):
+        for _ in range(1000):
             try:
                 connection.sendall(drop)
             except OSError:
@@ -234,10 +234,10 @@ def test_an_answer_that_drips_for_ever_ends_in_time(make, begin, drop):
 
     with raw_server(drip) as address:
         begun = time.monotonic()
-        error = _failure(make(f"http://{address}"), read_timeout=0.05)
-        assert time.monotonic() - begun < 1.0
+        error = _failure(make(f"http://{address}"), read_timeout=0.2)
+        assert time.monotonic() - begun < 5.0
     assert error.sent is True
-    assert "took longer than 0.2 s" in str(error)
+    assert "took longer than 0.8 s" in str(error)
 
 
 def test_a_large_body_on_a_slow_line_outlasts_the_time_for_connecting(make, monkeypatch):
@@ -401,7 +401,9 @@ def test_an_answer_in_a_packing_nobody_asked_for_is_none(server, make, packing):
     assert len(str(caught.value)) < 300
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"{}" * 50)[:-12], b"no gzip at all"])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(b"{}" * 50)[:-12], b"no gzip at all"], ids=["cut off", "no gzip"]
+)
 def test_a_packed_answer_that_is_spoilt_is_none(server, make, packed):
     server.answer = lambda request: (200, {"Content-Encoding": "gzip"}, packed)
     with pytest.raises(TransportError):

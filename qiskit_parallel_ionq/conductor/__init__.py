@@ -6,8 +6,8 @@ submissions and keeps their batches; what follows from a step is seen to by `Sub
 `Watching`, `Cancelling` and `Fetching`.
 """
 
-from .conductor import Conductor
+from .conductor import NEVER_HANDED_OVER, Conductor
 from .gate import SharedGate, gate_of
 from .loop import Loop
 
-__all__ = ["Conductor", "Loop", "SharedGate", "gate_of"]
+__all__ = ["NEVER_HANDED_OVER", "Conductor", "Loop", "SharedGate", "gate_of"]

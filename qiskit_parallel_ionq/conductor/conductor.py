@@ -13,7 +13,7 @@ from typing import Any
 from ..batch import Batch
 from ..chronicle import error_facts, event_record
 from ..decode import Outcome, RawResult
-from ..errors import IonQError, JobError, NotSentError
+from ..errors import BudgetError, IonQError, JobError, NotSentError
 from ..lifecycle import (
     Absent,
     Accepted,
@@ -22,12 +22,15 @@ from ..lifecycle import (
     Event,
     Lost,
     Phase,
+    Reopened,
+    Seen,
     Stopped,
     Submission,
     Unresolved,
     step,
 )
 from ..parcel import Parcel
+from ..wire import OUT_OF_MONEY
 from ..worker import Report, Worker
 from .cancelling import Cancelling
 from .fetching import Fetching
@@ -39,8 +42,8 @@ from .watching import Watching
 logger = logging.getLogger("qiskit_parallel_ionq")
 
 
-_NEVER_HANDED_OVER = (
-    "this circuit was never sent: the program ended before run() had compiled it, and only the program has it"
+NEVER_HANDED_OVER = NotSentError(
+    "this circuit was never sent, and the run's record ends before it: only the program that made it has it"
 )
 
 
@@ -58,7 +61,6 @@ class Conductor:
         self.loop.on_bug, self.loop.on_end = self._give_up, self._end
         self._ledgers: dict[Batch, Ledger] = {}
         self._project: str | None = None
-        self._asked_project = False
         self._submitting = Submitting(self)
         self._watching = Watching(self)
         self._cancelling = Cancelling(self, self._watching)
@@ -91,14 +93,17 @@ class Conductor:
         batch.is_detached = True
         self.loop.post(lambda: self._detach(batch))
 
-    def adopt(self, batch: Batch, *, refusal: Exception | None) -> None:
+    def adopt(
+        self, batch: Batch, *, refusal: Exception | None, missing: JobError = NEVER_HANDED_OVER
+    ) -> None:
         """Go on with a batch that was restored.
 
         Args:
             batch: what is known of it.
             refusal: why what was not sent is not sent now, either; None: it is.
+            missing: why circuits that it does not tell of have no result.
         """
-        self.loop.post(lambda: self._adopt(batch, refusal))
+        self.loop.post(lambda: self._adopt(batch, refusal, missing))
 
     def release(self, batch: Batch) -> Future[None]:
         """Let go of a batch as soon as none of its requests is under way; somebody else goes on with it."""
@@ -126,18 +131,40 @@ class Conductor:
         batch.submissions[number] = after
         if after.record is not None or after.phase is Phase.DONE:
             self._drop_request(batch, number, after)
-        self._note(batch, number, event)
+        if not isinstance(event, Seen) or after.phase is not before.phase:
+            self._note(batch, number, event)
         if before.phase is Phase.UNKNOWN:
             self._ledgers[batch].doubts.pop(number, None)
+        if isinstance(event, Accepted):
+            self._note_project(batch, self._ledgers[batch])
         if isinstance(event, Absent):
             self._ledgers[batch].resent.add(number)
         self._ledgers[batch].active += _is_active(after) - _is_active(before)
         for command in commands:
             self._see_to(batch, number, command)
+        if after.phase is Phase.DONE and batch.budget is not None:
+            self._ask_for_the_bill(batch, number)
+        if getattr(after.error, "code", None) in OUT_OF_MONEY:
+            self._submitting.stop(batch, _out_of_money(after.error))
         if after.phase in (Phase.FAILED, Phase.CANCELLED):
             for index in batch.parcels[number].circuits:
                 self._end_circuit(batch, index, error=after.error)
         batch.notify()
+
+    def _ask_for_the_bill(self, batch: Batch, number: int) -> None:
+        """Compare what a job was charged with what was expected of it."""
+        job_id = batch.submissions[number].job_id or ""
+
+        def billed(report: Report) -> None:
+            if batch.budget is None or report.value is None:
+                return
+            batch.budget.charged(number, report.value)
+            reason = batch.budget.exceeded()
+            if reason is not None and not batch.is_over:
+                self._submitting.stop(batch, BudgetError(reason))
+
+        task = Task(perform=lambda: self.worker.cost(job_id), then=billed)
+        self._ledgers[batch].lane.put(Order.LOOK, task)
 
     def _drop_request(self, batch: Batch, number: int, submission: Submission) -> None:
         """Forget a request that is not needed again, or is on disk."""
@@ -159,6 +186,8 @@ class Conductor:
 
     def circuit_failed(self, batch: Batch, index: int, error: Exception) -> None:
         """Keep the reason why a circuit by itself, and not its job, has no result."""
+        if batch.has_ended(index):
+            return
         batch.record.note({"is": "circuit failed", "i": index, **error_facts(error)})
         self._end_circuit(batch, index, error=error)
 
@@ -194,19 +223,18 @@ class Conductor:
 
     # -- the conductor's own -------------------------------------------------------------------
 
-    def _open(self, batch: Batch) -> Ledger:
+    def _open(self, batch: Batch, *, is_restored: bool = False) -> Ledger:
         ledger = self._ledgers.get(batch)
         if ledger is None:
-            ledger = Ledger(began=self.loop.now(), lane=Lane(batch.run.workers))
+            ledger = Ledger(began=self.loop.now(), lane=Lane(batch.run.workers), is_restored=is_restored)
             ledger.lane.may_submit = partial(self._submitting.may_submit, batch, ledger)
             self._ledgers[batch] = ledger
             self.loop.open_lane(ledger.lane)
-            self._note_project(batch, ledger)
         return ledger
 
     def _note_project(self, batch: Batch, ledger: Ledger) -> None:
-        """Record whose jobs these are: asked once, beside the first run, and no run waits for it."""
-        if not batch.record.is_kept or batch.project is not None:
+        """Record whose jobs these are: asked once, after the first acceptance, and no run waits for it."""
+        if not batch.record.is_kept or batch.project is not None or ledger.is_restored:
             return
 
         def told(report: Report) -> None:
@@ -217,11 +245,13 @@ class Conductor:
 
         if self._project is not None:
             told(Report(value=self._project))
-        elif not self._asked_project:
-            self._asked_project = True
+        elif not ledger.has_asked_project:
+            ledger.has_asked_project = True
             ledger.lane.put(Order.LOOK, Task(perform=self.worker.project, then=told))
 
     def _take(self, batch: Batch, parcel: Parcel) -> None:
+        if batch.is_over:  # given up or handed over since
+            return
         ledger = self._open(batch)
         number = len(batch.parcels)
         batch.parcels.append(parcel)
@@ -261,21 +291,21 @@ class Conductor:
         self._submitting.stop(batch, NotSentError(reason))
         self._leave_out_the_missing(batch, ledger, NotSentError(reason))
 
-    def _leave_out_the_missing(self, batch: Batch, ledger: Ledger, error: NotSentError) -> None:
+    def _leave_out_the_missing(self, batch: Batch, ledger: Ledger, error: JobError) -> None:
         """End circuits that were never handed over, for as long as nobody hands them over again."""
         for index in range(batch.total):
             if index not in batch.parcel_of and not batch.has_ended(index):
                 ledger.stays_open = True
                 self._end_circuit(batch, index, error=error)
 
-    def _adopt(self, batch: Batch, refusal: Exception | None) -> None:
-        ledger = self._open(batch)
+    def _adopt(self, batch: Batch, refusal: Exception | None, missing: JobError) -> None:
+        ledger = self._open(batch, is_restored=True)
         ledger.stopped = refusal
         ledger.voyages = [Voyage() for _ in batch.submissions]
-        for number, submission in enumerate(batch.submissions):
-            batch.submissions[number] = self._revived(batch, number, submission)
+        batch.submissions[:] = map(self._retimed, batch.submissions)
         ledger.active = sum(map(_is_active, batch.submissions))
-        self._leave_out_the_missing(batch, ledger, NotSentError(_NEVER_HANDED_OVER))
+        ledger.resent.update(n for n, sent in enumerate(batch.submissions) if sent.was_sent_again)
+        self._leave_out_the_missing(batch, ledger, missing)
         for number, submission in enumerate(batch.submissions):
             match submission.phase:
                 case Phase.WAITING:
@@ -285,26 +315,21 @@ class Conductor:
                     self.apply(batch, number, Lost(self.loop.now(), why))
                 case Phase.UNKNOWN:
                     self._submitting.reconcile(batch, number)
-                case Phase.QUEUED:
-                    self._watching.look_at(self.loop.now(), batch, number)
+                case Phase.QUEUED | Phase.RUNNING | Phase.FETCHING:
+                    self.apply(batch, number, Reopened(self.loop.now()))
+                case Phase.DONE if not all(map(batch.has_ended, batch.parcels[number].circuits)):
+                    self.apply(batch, number, Reopened(self.loop.now()))
         if batch.is_over:
             self.loop.at(self.loop.now(), lambda: self._forget(batch))
         batch.notify()
 
-    def _revived(self, batch: Batch, number: int, submission: Submission) -> Submission:
-        """Return a submission with times on this loop's clock, and asked for again where anything lacks."""
-        shift = self.loop.now() - self.loop.wall()
+    def _retimed(self, submission: Submission) -> Submission:
+        """Return a submission with its times on this loop's clock, and none of them to come."""
+        now, shift = self.loop.now(), self.loop.now() - self.loop.wall()
         times = ("first_sent_at", "sent_at", "accepted_at", "seen_at", "ended_at")
         moved = {name: getattr(submission, name) for name in times}
-        moved = {name: time + shift for name, time in moved.items() if time is not None}
-        submission = replace(submission, **moved)
-        lacks = not all(map(batch.has_ended, batch.parcels[number].circuits))
-        was_accepted = submission.phase in (Phase.QUEUED, Phase.RUNNING, Phase.FETCHING)
-        if was_accepted or (submission.phase is Phase.DONE and lacks):
-            submission = replace(
-                submission, phase=Phase.QUEUED, record=None, bet_from=None, seen_at=None, cancel_asked=False
-            )
-        return submission
+        moved = {name: min(time + shift, now) for name, time in moved.items() if time is not None}
+        return replace(submission, **moved)
 
     def _release(self, batch: Batch, released: Future[None]) -> None:
         if not self.is_open(batch):
@@ -380,6 +405,13 @@ class Conductor:
         )
         for batch, ledger in self._ledgers.items():
             _close_record(batch, ledger)
+
+
+def _out_of_money(error: Exception | None) -> IonQError:
+    return JobError(
+        f"the account can pay for nothing more ({error}), so nothing more is sent; what was accepted goes "
+        "on. Mend the contract, then provider.resume(job_id, submit=True) sends the rest"
+    )
 
 
 def _close_record(batch: Batch, ledger: Ledger) -> None:

@@ -89,7 +89,7 @@ class Fetching:
                 return
             if report.error is None:
                 then(report.value)
-            elif submission.is_bet:
+            elif submission.is_bet and not report.is_congestion:
                 self._lose_bet(batch, number)
             elif otherwise is not None and not report.is_passing:
                 otherwise()
@@ -196,12 +196,16 @@ class Fetching:
         ledger, stage, parcel = self._stage.ledger(batch), self._stage, batch.parcels[number]
         reading = ledger.voyages[number].reading
 
+        def again() -> None:
+            if stage.is_open(batch):
+                self._fetch_child(batch, number, position, child, attempt + 1)
+
         def finish(report: Report) -> None:
             if ledger.voyages[number].reading != reading:
                 return
             if report.is_passing:
                 due = stage.loop.now() + pause(stage, attempt)
-                stage.loop.at(due, lambda: self._fetch_child(batch, number, position, child, attempt + 1))
+                stage.loop.at(due, again)
                 return
             if report.error is None:
                 self._decode(batch, number, position, report.value)

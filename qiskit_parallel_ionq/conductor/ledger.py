@@ -14,6 +14,7 @@ from ..lifecycle import Event
 from ..policy import Backoff
 from ..reconcile import Doubt
 from ..worker import Worker
+from .horizon import Horizon
 from .loop import Lane, Loop
 
 BACKOFF = Backoff()
@@ -50,12 +51,20 @@ class Ledger:
     voyages: list[Voyage] = field(default_factory=list)
     due: list[tuple[float, int]] = field(default_factory=list)
     to_look: list[int] = field(default_factory=list)
+    asks_whose_at: float = -math.inf
+    """When jobs that nobody has seen yet are asked about together."""
     looks_ready: int = 0
+    horizon: Horizon = field(default_factory=Horizon)
+    is_moving: bool = False
+    """Whether the horizon is about to be moved."""
     to_cancel: list[int] = field(default_factory=list)
     active: int = 0
     posts: int = 0
+    has_asked_project: bool = False
     doubts: dict[int, Doubt] = field(default_factory=dict)
     """Submissions that may or may not exist, by number."""
+    is_restored: bool = False
+    """Whether another process, whose clock nobody knows, began it."""
     resent: set[int] = field(default_factory=set)
     """Submissions that were sent again after a proof of absence: the only ones that can have twins."""
     stopped: Exception | None = None

@@ -92,7 +92,8 @@ class Submitting:
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
         token = batch.parcels[number].token
         ledger.doubts[number] = Doubt.about(token, now, target=batch.target)
-        if batch.run.on_unknown == "resubmit" and batch.submissions[number].posts < MOST_UNPROVEN_POSTS:
+        may_resend = batch.run.on_unknown == "resubmit" and ledger.stopped is None
+        if may_resend and batch.submissions[number].posts < MOST_UNPROVEN_POSTS:
             self._stage.apply(batch, number, Absent(now, "sent again unproven"))
         else:
             ledger.listings = 0
@@ -171,12 +172,12 @@ class Submitting:
         ledger = self._stage.ledger(batch)
         ledger.listings += 1
         witnesses: list[str] = []
+        worker, since = self._stage.worker, self._first_sent(batch)
 
         def note_witnesses() -> None:
             pairs = zip(batch.parcels, batch.submissions, strict=True)
-            witnesses.extend(parcel.token for parcel, sent in pairs if _is_witness(sent))
+            witnesses.extend(parcel.token for parcel, sent in pairs if _is_witness(sent, since))
 
-        worker, since = self._stage.worker, self._first_sent(batch)
         task = Task(
             perform=lambda: worker.list_tokens(since=since),
             then=lambda report: self._listed(batch, report, witnesses),
@@ -185,11 +186,12 @@ class Submitting:
         ledger.lane.put(Order.LOOK, task)
 
     def _first_sent(self, batch: Batch) -> float | None:
-        """Return when the first of the submissions in question left; None where another process sent it."""
+        """Return when the first submission in question left; None where another process may have sent it."""
         ledger = self._stage.ledger(batch)
+        if ledger.is_restored:
+            return None
         asked = {*ledger.doubts, *ledger.resent}
-        first = min((batch.submissions[n].first_sent_at or 0.0 for n in asked), default=0.0)
-        return first if first >= ledger.began else None
+        return min((batch.submissions[n].first_sent_at or 0.0 for n in asked), default=None)
 
     def _listed(self, batch: Batch, report: Report, witnesses: list[str]) -> None:
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
@@ -200,13 +202,18 @@ class Submitting:
             match finding:
                 case Finding.FOUND:
                     self._adopt(batch, number, listing)
-                case Finding.ABSENT if batch.run.on_unknown != "never":
+                case Finding.ABSENT if self._may_send_again(batch, witnesses):
                     self._stage.apply(batch, number, Absent(now, f"in {ledger.listings} listings"))
                 case Finding.ABSENT | Finding.GIVEN_UP:
                     error = _unresolved(doubt, listing, ledger.listings)
                     self._stage.apply(batch, number, Unresolved(error))
         self._sweep(batch, listing)
         self._plan_listing(batch)
+
+    def _may_send_again(self, batch: Batch, witnesses: list[str]) -> bool:
+        """Say whether what is absent may be sent again: not where the project may be another one."""
+        is_ours = batch.project is not None or bool(witnesses) or not self._stage.ledger(batch).is_restored
+        return batch.run.on_unknown != "never" and (is_ours or not wire.is_qpu(batch.target))
 
     def _adopt(self, batch: Batch, number: int, listing: Listing) -> None:
         """Take a job with our token for ours, if it says what we sent."""
@@ -268,9 +275,10 @@ class Submitting:
         self._stage.ledger(batch).lane.put(Order.CANCEL, task)
 
 
-def _is_witness(sent: Submission) -> bool:
-    """Say whether a listing that lacks this job is stale: it was accepted, and is surely ours."""
-    return (sent.job_id is not None and not sent.phase.is_final) or sent.phase is Phase.DONE
+def _is_witness(sent: Submission, since: float | None) -> bool:
+    """Say whether a listing that lacks this job is stale: it is accepted, surely ours, and read for."""
+    is_ours = (sent.job_id is not None and not sent.phase.is_final) or sent.phase is Phase.DONE
+    return is_ours and (since is None or (sent.accepted_at or 0.0) >= since)
 
 
 def _unresolved(doubt: Doubt, listing: Listing, listings: int) -> SubmissionUnknownError:

@@ -26,6 +26,10 @@ BETS = 2
 """How often a result is asked for unseen: the forecast may be off by less than a round trip."""
 WINDOW = 0.03
 """Seconds: looks that are due this close together share a request."""
+IDS_AT_FIRST = 100
+"""Ids that are asked for at once, until the service shows that this is too many for it."""
+WHOSE_EVERY = 0.25
+"""Seconds between two requests that only ask whether jobs are ours."""
 BELIEVE_ABSENCE_AFTER = 60.0
 """Seconds: a job that the service denies having is given this long to turn up."""
 
@@ -36,6 +40,7 @@ class Watching:
     def __init__(self, stage: Stage) -> None:
         self._stage = stage
         self._forecasts: dict[tuple[Any, ...], Forecast] = {}
+        self._page = IDS_AT_FIRST
 
     def plan(self, batch: Batch, number: int) -> None:
         """Decide when to ask about a job next, and whether to ask for its result straight away."""
@@ -53,15 +58,25 @@ class Watching:
             voyage.bet_at, voyage.due = due, math.inf
             self._stage.loop.at(due, lambda: self._bet(batch, number, due))
             if submission.record is None:
-                self.look_soon(batch, number)  # to be sure, while it runs, that the job is ours
+                self._ask_whose(batch, number, due)
         elif due is not None and now < due <= now + Forecast.BET_WITHIN:
-            self.look_at(due, batch, number)
+            self.look_at(self._on_beat(batch, number, due), batch, number)
         elif submission.seen_at is None:
             self.look_soon(batch, number)
         else:
             overdue = now - (due if due is not None and due < now else submission.accepted_at or now)
             remaining = None if due is None else due - now
-            self.look_at(now + WATCH.again(elapsed=overdue, remaining=remaining), batch, number)
+            again = now + WATCH.again(elapsed=overdue, remaining=remaining)
+            self.look_at(self._on_beat(batch, number, again, may_be_early=True), batch, number)
+
+    def _ask_whose(self, batch: Batch, number: int, due: float) -> None:
+        """Make sure, while it runs, that a job is ours: with as many others as may wait for each other."""
+        ledger, loop = self._stage.ledger(batch), self._stage.loop
+        soon = loop.now() + WATCH.shortest
+        if ledger.asks_whose_at < soon:
+            latest = max(soon, due - 2.0 * loop.quickest)
+            ledger.asks_whose_at = min(max(soon, ledger.asks_whose_at + WHOSE_EVERY), latest)
+        self.look_at(ledger.asks_whose_at, batch, number)
 
     def look_soon(self, batch: Batch, number: int) -> None:
         """Ask about a job after the shortest pause."""
@@ -73,6 +88,13 @@ class Watching:
         ledger.voyages[number].due = due
         heapq.heappush(ledger.due, (due, number))
         self._stage.loop.at(due, lambda: self._look(batch))
+
+    def _on_beat(self, batch: Batch, number: int, due: float, *, may_be_early: bool = False) -> float:
+        """Return when to look at a job; in a large batch, together with others."""
+        now, accepted_at = self._stage.loop.now(), batch.submissions[number].accepted_at
+        if len(batch.submissions) <= self._page or accepted_at is None:
+            return due
+        return WATCH.beat(due, now=now, elapsed=due - accepted_at, may_be_early=may_be_early)
 
     def bet_won(self, batch: Batch, number: int) -> None:
         """Note that a result was there at the forecast moment."""
@@ -134,13 +156,52 @@ class Watching:
             if ledger.voyages[number].due != due or not batch.submissions[number].awaits_look:
                 continue
             ledger.voyages[number].due = math.inf
-            if ledger.looks_one_by_one or self._wants_own_look(batch, number):
-                self._ask_alone(batch, number)
+            if self._can_wait(batch, number):
+                ledger.horizon.put(number, now)
+                self._plan_move(batch, WATCH.longest_beat)
             else:
-                ledger.to_look.append(number)
-        while ledger.looks_ready * wire.IDS_PER_PAGE < len(ledger.to_look):
+                self._want(batch, number)
+        self._ask(batch)
+
+    def _want(self, batch: Batch, number: int) -> None:
+        ledger = self._stage.ledger(batch)
+        if ledger.looks_one_by_one or self._wants_own_look(batch, number):
+            self._ask_alone(batch, number)
+        else:
+            ledger.to_look.append(number)
+
+    def _ask(self, batch: Batch) -> None:
+        ledger = self._stage.ledger(batch)
+        while ledger.looks_ready * self._page < len(ledger.to_look):
             ledger.looks_ready += 1
             self._ask_together(batch)
+
+    def _can_wait(self, batch: Batch, number: int) -> bool:
+        """Say whether there is no need to look at a job: the service has many others to do first."""
+        ledger = self._stage.ledger(batch)
+        if batch.submissions[number].cancel_asked or ledger.voyages[number].missing_since is not None:
+            return False
+        return ledger.horizon.hides(number, batch.submissions, self._page)
+
+    def _plan_move(self, batch: Batch, beat: float) -> None:
+        ledger, loop = self._stage.ledger(batch), self._stage.loop
+        if not ledger.is_moving:
+            ledger.is_moving = True
+            loop.at((loop.now() // beat + 1) * beat, lambda: self._move(batch))
+
+    def _move(self, batch: Batch) -> None:
+        """Look at the jobs that the service may have come to by now."""
+        if not self._stage.is_open(batch):
+            return
+        ledger, now = self._stage.ledger(batch), self._stage.loop.now()
+        ledger.is_moving = False
+        moved = ledger.horizon.move(batch.submissions, self._page)
+        for number in ledger.horizon.take(now, self._page):
+            if batch.submissions[number].awaits_look and ledger.voyages[number].due == math.inf:
+                self._want(batch, number)
+        self._ask(batch)
+        if ledger.horizon.behind:
+            self._plan_move(batch, WATCH.shortest_beat if moved >= self._page else WATCH.longest_beat)
 
     def _wants_own_look(self, batch: Batch, number: int) -> bool:
         """Say whether only the job's own page will do: listings leave out children's ids."""
@@ -164,9 +225,10 @@ class Watching:
 
         def fill_page() -> None:
             ledger.looks_ready -= 1
-            numbers.extend(ledger.to_look[: wire.IDS_PER_PAGE])
-            del ledger.to_look[: wire.IDS_PER_PAGE]
+            numbers.extend(ledger.to_look[: self._page])
+            del ledger.to_look[: self._page]
             ids.extend(batch.submissions[n].job_id or "" for n in numbers)
+            self._ask(batch)  # pages may have become shorter since
 
         task = Task(
             perform=lambda: worker.look(ids),
@@ -178,7 +240,10 @@ class Watching:
     def _looked(self, batch: Batch, numbers: list[int], report: Report, *, alone: bool) -> None:
         ledger = self._stage.ledger(batch)
         status = getattr(report.error, "status", None)
-        if report.error is not None and not report.is_passing and not alone:
+        is_cut_short = self._is_cut_short(len(set(numbers)), report)
+        if is_cut_short:
+            self._page = min(self._page, max(len(report.value or ()), wire.IDS_PER_PAGE))
+        elif report.error is not None and not report.is_passing and not alone:
             ledger.looks_one_by_one = True  # this service has no listing, or not for us
         for number in numbers:
             submission, voyage = batch.submissions[number], ledger.voyages[number]
@@ -191,8 +256,17 @@ class Watching:
             elif report.is_passing:
                 voyage.setbacks += 1
                 self.look_at(self._stage.loop.now() + pause(self._stage, voyage.setbacks), batch, number)
+            elif is_cut_short:
+                self.look_at(self._stage.loop.now(), batch, number)
             else:
                 self._miss(batch, number, report.error if status != 404 else None)
+
+    @staticmethod
+    def _is_cut_short(asked: int, report: Report) -> bool:
+        """Say whether a service refused a long page, or showed less of it than was asked for."""
+        if report.is_passing or asked <= wire.IDS_PER_PAGE:
+            return False
+        return report.error is not None or 0 < len(report.value) < asked
 
     def _seen(self, batch: Batch, number: int, record: JobRecord, looked_at: float) -> None:
         if self.disowned(batch, number, record):
@@ -200,7 +274,8 @@ class Watching:
         known = batch.submissions[number].record
         if known is not None and not record.child_ids:
             record = replace(record, child_ids=known.child_ids)  # a listing leaves them out
-        self._learn(batch, number, record, looked_at)
+        if not self._stage.ledger(batch).is_restored:  # when it left is known too roughly
+            self._learn(batch, number, record, looked_at)
         self._stage.apply(batch, number, Seen(record, at=self._stage.loop.now()))
         voyage = self._stage.ledger(batch).voyages[number]
         held, voyage.held = voyage.held, None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What jobs cost: gates times shots, never less than a minimum per circuit."""
+"""What jobs cost: gates times shots, never less than a minimum per job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ CURRENCY = "usd"
 
 
 def price(machine: Machine, shots: int, one_qubit_gates: int, two_qubit_gates: int) -> float:
-    """Price of one circuit."""
+    """Price of one job."""
     if machine.prices is None:
         return 0.0
     gates = one_qubit_gates * machine.prices.one_qubit_gate + two_qubit_gates * machine.prices.two_qubit_gate
@@ -18,10 +18,10 @@ def price(machine: Machine, shots: int, one_qubit_gates: int, two_qubit_gates: i
 
 
 def cost_of(job: Job) -> float:
-    """Price of a job's circuits, those that preflight refused left out."""
+    """Price of a job's circuits together, those that preflight refused left out."""
     order = job.order
-    return sum(
-        price(order.machine, order.shots, leaf.gate_counts["1q"], leaf.gate_counts["2q"])
-        for leaf in job.leaves
-        if leaf.rejected is None
-    )
+    leaves = [leaf for leaf in job.leaves if leaf.rejected is None]
+    if not leaves:
+        return 0.0
+    one, two = (sum(leaf.gate_counts[kind] for leaf in leaves) for kind in ("1q", "2q"))
+    return price(order.machine, order.shots, one, two)

@@ -10,13 +10,14 @@ import queue
 import random
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
 
 import pytest
 from qiskit import QuantumCircuit
 
 from qiskit_parallel_ionq.api import Page
 from qiskit_parallel_ionq.batch import Batch
-from qiskit_parallel_ionq.chronicle import Run
+from qiskit_parallel_ionq.chronicle import Run, header, parcel_record
 from qiskit_parallel_ionq.conductor import Conductor, Loop
 from qiskit_parallel_ionq.encode import encode_circuit
 from qiskit_parallel_ionq.errors import TransportError, api_error
@@ -75,6 +76,14 @@ class VirtualTime:
             assert limit < float("inf"), "nothing will ever happen again: the conductor is stuck"
             self.now = limit
 
+    def cut_off(self, arrives) -> None:
+        """Let requests under way arrive now or never."""
+        events, self._events, self.under_way = sorted(self._events, key=lambda e: e[:2]), [], 0
+        for _, _, happen in events:
+            if arrives():
+                happen()
+        self.under_way = 0
+
     def _answer(self, work) -> None:
         self.under_way -= 1
         work()
@@ -129,7 +138,7 @@ class SimulatedIonQ:
         self.rate, self.tokens, self.filled_at, self.burst = rate, float(burst), 0.0, burst
         self.limits_reads = limits_reads
         self.serial = serial
-        self.most_rows = 100
+        self.most_rows, self.refuses_ids_beyond = 100, 100
         self.listing_lag = listing_lag
         self.lists_jobs = True
         self.post_faults: list = []
@@ -181,10 +190,16 @@ class SimulatedIonQ:
             return JobRecord(job_id, state, *failure, parent_id=job.id)
         raise api_error(404, method="GET", path=f"/jobs/{job_id}")
 
+    def project(self) -> str | None:
+        self._get("/whoami")
+        return "p1"
+
     def jobs(self, *, ids=(), parent=None, limit=None, cursor=None) -> Page:
         self._get("/jobs" + ("?ids" if ids else ""))
         if not self.lists_jobs:
             raise api_error(404, method="GET", path="/jobs")
+        if len(ids) > self.refuses_ids_beyond:
+            raise api_error(400, method="GET", path="/jobs")
         if ids:
             found = [job for job in map(self._find, ids) if job is not None]
             return Page(tuple(self._listed(job) for job in found[: self.most_rows]), None)
@@ -192,7 +207,7 @@ class SimulatedIonQ:
         start = int(cursor or 0)
         page = visible[start : start + self.page_size]
         more = str(start + self.page_size) if start + self.page_size < len(visible) else None
-        return Page(tuple(self._listed(j) for j in page), more)
+        return Page(tuple(self._listed(j) for j in page), more, date=_moment(self.now))
 
     def result(self, path: str):
         self._get(path)
@@ -266,6 +281,7 @@ class SimulatedIonQ:
             predicted_wait_ms=1000 * (job.starts_at - self.now) if waiting else None,
             predicted_execution_ms=duration if self.predicts else None,
             execution_ms=duration if self.predicts and done else None,
+            submitted_at=_moment(job.stored_at).isoformat(),
         )
 
     def _listed(self, job: Stored) -> JobRecord:
@@ -300,6 +316,11 @@ class SimulatedIonQ:
         return None
 
 
+def _moment(seconds: float) -> datetime:
+    """Return a time of the service's own clock."""
+    return datetime(2026, 10, 5, tzinfo=timezone.utc) + timedelta(seconds=seconds)
+
+
 def _outcome(gates: list) -> int:
     outcome = 0
     for gate in gates:
@@ -315,19 +336,32 @@ class Simulation:
     def __init__(self, *, round_trip=0.15, seed=0, gate=None, beside=None, **service) -> None:
         self.time = beside.time if beside else VirtualTime(round_trip)
         self.ionq = beside.ionq if beside else SimulatedIonQ(self.time, **service)
+        self.wall_is_off = 0.0
+        self._gate = gate
+        self._chance = random.Random(seed)
+        self._runs = itertools.count(0 if beside is None else next(beside._runs) + 1000)
+        self.start_process()
+
+    def start_process(self) -> None:
+        """Begin with nothing in memory, as a new process does."""
         self.loop = Loop(
             now=lambda: self.time.now,
-            wall=lambda: self.time.now,
+            wall=lambda: self.time.now + self.wall_is_off,
             wait=self.time.wait,
             executor=lambda: self.time,
-            jitter=random.Random(seed).random,
-            gate=gate,
+            jitter=self._chance.random,
+            gate=self._gate,
         )
-        worker = Worker(self.ionq, lambda: self.time.now - round_trip)
+        worker = Worker(self.ionq, lambda: self.time.now - self.time.round_trip)
         self.conductor = Conductor(worker, self.loop)
-        self._runs = itertools.count(0 if beside is None else next(beside._runs) + 1000)
 
-    def send(self, total: int, *, target="simulator", **options) -> Batch:
+    def crash(self, arrives=lambda: True) -> None:
+        """End the process; each request under way still arrives, or does not. Its answer never does."""
+        self.time.cut_off(arrives)
+        self.start_process()
+
+    def send(self, total: int, *, target="simulator", record=None, handed_over=None, **options) -> Batch:
+        """Hand a run over; with a record, as the backend does."""
         chosen = RunOptions().update(shots=10, **options)
         batch = Batch(
             Run(
@@ -338,15 +372,24 @@ class Simulation:
                 workers=chosen.max_workers if chosen.use_parallel else 1,
                 window=None if chosen.use_parallel else 1,
                 on_unknown=chosen.on_unknown,
-            )
+                shots=(10,) * total,
+            ),
+            record,
         )
-        packer = Packer(batch.run.id, total, target, chosen, "test")
-        for index in range(total):
+        batch.record.note(header(batch.run))
+        packer = Packer(batch.run.id, total, target, chosen, "test", batch.run.seed)
+        for index in range(total if handed_over is None else handed_over):
             for parcel in packer.add(index, _numbered(index, self.BITS), 10):
-                self.conductor.add(batch, parcel)
+                self._hand_over(batch, parcel)
         for parcel in packer.flush():
-            self.conductor.add(batch, parcel)
+            self._hand_over(batch, parcel)
         return batch
+
+    def _hand_over(self, batch: Batch, parcel) -> None:
+        place = batch.record.put_body(parcel.body)
+        batch.record.note(parcel_record(batch.announced, parcel, place, []))
+        batch.announced += 1
+        self.conductor.add(batch, parcel)
 
     def run(self, total: int, **options) -> Batch:
         return self.finish(self.send(total, **options))

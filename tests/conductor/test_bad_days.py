@@ -305,3 +305,13 @@ def test_whatever_happens_every_circuit_ends_once_and_right(simulation, assert_r
     assert run.ionq.stored_twice() == {}
     assert len(run.ionq.jobs_stored) == len(batch.parcels)
     assert sorted(batch.finished) == list(range(total))
+
+
+def test_a_bet_that_meets_a_rate_limit_is_not_lost(simulation, assert_right):
+    run = simulation()
+    run.run(5)
+    looks = run.ionq.count("GET", "/jobs?ids")
+    faults = iter([None, (429, 1)])
+    run.ionq.get_faults = lambda: next(faults, None)  # the first read says whose they are
+    assert_right(run.run(5))
+    assert run.ionq.count("GET", "/jobs?ids") == looks + 1

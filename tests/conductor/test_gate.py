@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the gate costs and saves, in virtual time: limits, outages, several loops, turns."""
+"""What the gate costs and saves, in virtual time: limits, outages, turns, several loops."""
 
 from __future__ import annotations
 

@@ -29,9 +29,12 @@ def test_a_dry_run_is_priced_and_not_charged(api):
     assert cost == {"dry_run": True, "estimated_cost": {"value": pytest.approx(PRICE), "unit": "usd"}}
 
 
-def test_each_circuit_has_a_minimum_price(api):
-    parent = api.run_many([X, X, X], backend="qpu.forte-1", shots=1)
-    assert api.get(f"/jobs/{parent}/cost")["cost"]["value"] == 6.0
+def test_each_job_has_a_minimum_price_however_many_circuits_it_has(api):
+    for parent in (
+        api.run_many([X, X, X], backend="qpu.forte-1", shots=1),
+        api.run(X, backend="qpu.forte-1", shots=1),
+    ):
+        assert api.get(f"/jobs/{parent}/cost")["cost"]["value"] == 2.0
 
 
 def test_an_estimate_has_the_members_of_both_editions(serve):

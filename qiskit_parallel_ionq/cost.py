@@ -1,0 +1,199 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a run will cost, reckoned from the service's own estimates; and a budget that watches it. Pure.
+
+IonQ prices a job by its gates and shots, and never below a minimum per job. Where its answer names rates, and
+they give its own estimate again, one answer prices every job of a run; else each kind of job is asked for.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from .errors import BudgetError
+from .parcel import Parcel
+from .wire import CostEstimate
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """What a job is priced by."""
+
+    qubits: int
+    shots: int
+    one_qubit_gates: int
+    two_qubit_gates: int
+    error_mitigation: bool = False
+
+    def __add__(self, other: Workload) -> Workload:
+        return Workload(
+            max(self.qubits, other.qubits),
+            self.shots,
+            self.one_qubit_gates + other.one_qubit_gates,
+            self.two_qubit_gates + other.two_qubit_gates,
+            self.error_mitigation,
+        )
+
+
+def workload(parcel: Parcel, *, error_mitigation: bool = False) -> Workload:
+    """Return what a job is priced by, read from its request.
+
+    An OpenQASM 3 program is reckoned by its statements: one on several qubits counts as a two-qubit gate.
+    """
+    given = json.loads(parcel.body)["input"]
+    qubits = max(readout.num_qubits for readout in parcel.readouts)
+    if "data" in given:
+        sizes = [statement.count("[") for statement in given["data"].split(";") if "measure" not in statement]
+        counts = sum(size == 1 for size in sizes), sum(size > 1 for size in sizes)
+    else:
+        circuits = [c["circuit"] for c in given["circuits"]] if "circuits" in given else [given["circuit"]]
+        widths = [_width(gate) for circuit in circuits for gate in circuit]
+        counts = sum(width == 1 for width in widths), sum(width > 1 for width in widths)
+    return Workload(qubits, parcel.shots, *counts, error_mitigation)
+
+
+def _width(gate: Mapping[str, Any]) -> int:
+    named = sum(len(gate.get(members, ())) for members in ("targets", "controls"))
+    return named + ("target" in gate) + ("control" in gate)
+
+
+@dataclass(frozen=True, slots=True)
+class CostReport:
+    """What a run will cost, as far as the service says."""
+
+    total: float
+    unit: str
+    jobs: tuple[float, ...]
+    """Cost of each IonQ job, in the order in which they would be sent."""
+    minimum: float | None = None
+    """The least that one job costs; None where the service does not say."""
+    packed: float | None = None
+    """What the same circuits would cost in as few jobs as can be; None where the minimum is unknown."""
+
+    @property
+    def at_minimum(self) -> int:
+        """Jobs that cost the minimum, whatever is in them."""
+        return sum(cost <= (self.minimum or 0.0) * (1 + 1e-9) for cost in self.jobs) if self.minimum else 0
+
+    @property
+    def saving(self) -> float:
+        """What packing would save."""
+        return 0.0 if self.packed is None else max(0.0, self.total - self.packed)
+
+    def __str__(self) -> str:
+        told = f"{self.total:.2f} {self.unit} for {len(self.jobs)} jobs"
+        if self.at_minimum and self.saving > 0.005:
+            told += (
+                f"; {self.at_minimum} of them cost the minimum of {self.minimum:.2f} {self.unit} each, and "
+                f"packed with circuits_per_job they would cost {self.packed:.2f} {self.unit} in all"
+            )
+        return told
+
+
+def cost_report(
+    workloads: Sequence[Workload], ask: Callable[[Workload], CostEstimate], *, unit: str = "usd"
+) -> CostReport:
+    """Return what jobs will cost.
+
+    Args:
+        workloads: one for each job.
+        ask: asks the service for one job's estimate; called as rarely as can be.
+        unit: the unit of nothing at all.
+
+    Raises:
+        BudgetError: the service gives its estimates in more than one unit.
+    """
+    asked: dict[Workload, CostEstimate] = {}
+    rates: CostEstimate | None = None
+    costs = []
+    for load in workloads:
+        known = asked.get(load)
+        if known is None and rates is not None:
+            costs.append(_by_rates(rates, load))
+            continue
+        if known is None:
+            known = asked[load] = ask(load)
+            rates = known if _explains(known, load) else None
+        costs.append(known.total)
+    units = {estimate.unit for estimate in asked.values()} or {unit}
+    if len(units) > 1:
+        raise BudgetError(f"the service estimates in several units, {sorted(units)}; nothing was sent")
+    first = next(iter(asked.values()), None)
+    return CostReport(
+        total=math.fsum(costs),
+        unit=units.pop(),
+        jobs=tuple(costs),
+        minimum=None if first is None else first.job_minimum,
+        packed=_packed(workloads, rates),
+    )
+
+
+def _by_rates(rates: CostEstimate, load: Workload) -> float:
+    one, two = rates.one_qubit_gate or 0.0, rates.two_qubit_gate or 0.0
+    gates = load.one_qubit_gates * one + load.two_qubit_gates * two
+    return max(rates.job_minimum or 0.0, load.shots * gates)
+
+
+def _explains(estimate: CostEstimate, load: Workload) -> bool:
+    """Say whether the rates that came with an estimate give it, so that they give the others, too."""
+    if estimate.two_qubit_gate is None or load.error_mitigation:
+        return False
+    return math.isclose(_by_rates(estimate, load), estimate.total, rel_tol=1e-6, abs_tol=1e-9)
+
+
+def _packed(workloads: Sequence[Workload], rates: CostEstimate | None) -> float | None:
+    if rates is None or rates.job_minimum is None:
+        return None
+    packs: dict[int, Workload] = {}
+    for load in workloads:
+        packs[load.shots] = packs[load.shots] + load if load.shots in packs else load
+    return math.fsum(_by_rates(rates, load) for load in packs.values())
+
+
+@dataclass(slots=True)
+class Budget:
+    """What a run may cost, and what is known of what it does cost."""
+
+    limit: float
+    unit: str
+    expected: dict[int, float] = field(default_factory=dict)
+    """By job: the estimate, and in its place what was charged once that is known."""
+
+    @classmethod
+    def of(cls, report: CostReport, limit: float) -> Budget:
+        """Return the budget of a run.
+
+        Raises:
+            BudgetError: the run would cost more.
+        """
+        if report.total > limit * (1 + 1e-9):
+            saving = ""
+            if report.packed is not None and report.packed <= limit and report.saving > 0:
+                saving = f"; packed with circuits_per_job it would cost {report.packed:.2f} {report.unit}"
+            raise BudgetError(
+                f"this run would cost {report.total:.2f} {report.unit} by the service's estimate, and "
+                f"max_cost is {limit:.2f}{saving}. Nothing was sent: use fewer shots or circuits, pack them, "
+                "or raise max_cost"
+            )
+        return cls(limit, report.unit, dict(enumerate(report.jobs)))
+
+    def charged(self, number: int, cost: float) -> None:
+        """Note what a job did cost."""
+        self.expected[number] = cost
+
+    def exceeded(self, also: Iterable[int] = ()) -> str | None:
+        """Return why nothing more may be sent, or None.
+
+        Args:
+            also: jobs that may exist twice.
+        """
+        total = math.fsum(self.expected.values()) + math.fsum(self.expected.get(n, 0.0) for n in also)
+        if total <= self.limit * (1 + 1e-9):
+            return None
+        return (
+            f"with what was charged so far this run would come to {total:.2f} {self.unit}, and max_cost is "
+            f"{self.limit:.2f}, so nothing more is sent; what was accepted goes on"
+        )

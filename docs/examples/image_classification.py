@@ -142,7 +142,5 @@ if not asked.no_quantum:
                 print(told, end="\r", flush=True)
             print(f"epoch {epoch + 1}: loss {np.mean(losses):.3f}, {time.perf_counter() - began:.1f} s      ")
         print(f"quantum, after training:      {model.accuracy(others, answers):.0%} of unseen")
-    print(
-        "The layer learns; it is not better than the classical one, and nobody should expect it to be here."
-    )
+    print("The layer learns. It is no better than the classical one, and nobody should expect that here.")
     timing()

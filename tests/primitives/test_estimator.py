@@ -10,7 +10,7 @@ from qiskit.circuit import Parameter
 from qiskit.circuit.library import PauliEvolutionGate, efficient_su2, real_amplitudes
 from qiskit.circuit.random import random_circuit
 from qiskit.primitives import BackendEstimatorV2, StatevectorEstimator
-from qiskit.quantum_info import SparseObservable, SparsePauliOp, random_pauli_list
+from qiskit.quantum_info import SparsePauliOp, random_pauli_list
 
 from qiskit_parallel_ionq import CircuitError, OptionError
 from qiskit_parallel_ionq.gates import GPI2Gate, MSGate
@@ -108,7 +108,7 @@ def test_projectors_are_observables_too(backend):
     circuit = QuantumCircuit(2)
     circuit.ry(0.6, 0)
     circuit.rx(0.4, 1)
-    terms = SparseObservable.from_list([("I1", 1.0), ("I+", 2.0), ("l0", 1.0)])
+    terms = {"I1": 1.0, "I+": 2.0, "l0": 1.0}
     value = EstimatorV2(backend).run([(circuit, terms)]).result()[0].data.evs
     down, plus = np.sin(0.3) ** 2, (1 + np.sin(0.6)) / 2
     left = (1 + np.sin(0.4)) / 2  # a turn about x takes z towards -y

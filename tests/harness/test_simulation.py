@@ -91,7 +91,6 @@ def test_a_clock_that_was_set_back_between_two_lives_keeps_no_doubt_open():
     assert history.results == {index: index for index in range(len(CIRCUITS))}
 
 
-@pytest.mark.xfail(strict=False, reason="the sweep for twins is tried once: some seeds show it")
 @pytest.mark.parametrize("seed", range(6))
 def test_outside_the_assumption_a_twin_is_never_silent(seed):
     life = live(replace(OUTSIDE, deaths=2, strike=0.3), seed, CIRCUITS)
@@ -151,12 +150,10 @@ def test_a_result_that_was_lost_on_disk_is_fetched_again_as_often_as_need_be():
         pytest.param(
             {LIST: {1: status(503)}},
             id="a listing that fails once",
-            marks=pytest.mark.xfail(strict=True, reason="the sweep for twins is tried once"),
         ),
         pytest.param(
             {LIST: {1: Fault("stale", seconds=1500.0)}},
             id="a listing that is stale once",
-            marks=pytest.mark.xfail(strict=True, reason="the sweep for twins believes any listing"),
         ),
     ],
 )
@@ -184,7 +181,6 @@ def test_a_twin_that_comes_to_light_before_the_end_is_on_record(at_the_end):
         pytest.param(
             {"circuits_per_job": 3, "memory": True},
             id="pack read by child",
-            marks=pytest.mark.xfail(strict=True, reason="a child's refused read is believed at once"),
         ),
     ],
 )

@@ -114,6 +114,7 @@ class ParallelIonQProvider:
         self._found_key: Secret | None = None
         self._left_behind = _LeftBehind()
         self._catalogue: dict[str, CatalogEntry] | None = None
+        self._project: str | None = None
         self._conductor: Conductor | None = None
         self._api: Api | None = None
         self._jobs: weakref.WeakValueDictionary[str, ParallelIonQJob] = weakref.WeakValueDictionary()
@@ -279,6 +280,16 @@ class ParallelIonQProvider:
             raise TargetError(
                 f"{target} is {entry.status}; available are {', '.join(others)}. Nothing was sent."
             )
+
+    def project(self) -> str | None:
+        """Return the project that the key belongs to; asked for once, None where the service does not say."""
+        with self._lock:
+            if self._project is None:
+                try:
+                    self._project = self._patiently(self._made_api().project)
+                except (ApiError, TransportError) as error:
+                    logger.warning("The service does not say whose key this is: %s", error)
+            return self._project
 
     def estimate(self, target: str, load: Workload) -> CostEstimate:
         """Ask the service what a job would cost.

@@ -284,11 +284,14 @@ class ParallelIonQProvider:
     def project(self) -> str | None:
         """Return the project that the key belongs to; asked for once, None where the service does not say."""
         with self._lock:
-            if self._project is None:
+            attempt = 0
+            while self._project is None and attempt < 3:  # a lone refusal may be a proxy's
+                attempt += 1
                 try:
                     self._project = self._patiently(self._made_api().project)
+                    break
                 except (ApiError, TransportError) as error:
-                    logger.warning("The service does not say whose key this is: %s", error)
+                    logger.info("The service does not say whose key this is: %s", error)
             return self._project
 
     def estimate(self, target: str, load: Workload) -> CostEstimate:

@@ -16,7 +16,8 @@ logger = logging.getLogger("qiskit_parallel_ionq")
 
 IDS_PER_REQUEST = 100
 REPEAT_AFTER = 5.0
-"""Seconds after which a cancellation that shows no effect is asked for again."""
+"""Seconds after which a cancellation that shows no effect is asked for again; twice as long each time."""
+MOST_DOUBLINGS = 4
 
 
 class Cancelling:
@@ -31,10 +32,14 @@ class Cancelling:
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
         record, voyage = batch.submissions[number].record, ledger.voyages[number]
         runs_on = record is not None and record.state is JobState.STARTED and not ledger.cancels_running
-        if runs_on or now - voyage.cancelled_at < REPEAT_AFTER:
+        if runs_on:
             self._watching.plan(batch, number)
             return
-        voyage.cancelled_at = now
+        if now < voyage.cancel_again_at:
+            self._watching.look_at(voyage.cancel_again_at, batch, number)
+            return
+        voyage.cancel_again_at = now + REPEAT_AFTER * 2.0 ** min(voyage.cancels, MOST_DOUBLINGS)
+        voyage.cancels += 1
         if not ledger.to_cancel:
             self._stage.loop.at(now + WINDOW, lambda: self._send(batch))
         ledger.to_cancel.append(number)

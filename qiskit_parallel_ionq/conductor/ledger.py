@@ -34,7 +34,9 @@ class Voyage:
     """What to do with a result that is here as soon as the job is known to be ours."""
     takes_at_least: float = 0.0
     missing_since: float | None = None
-    cancelled_at: float = -math.inf
+    cancels: int = 0
+    """How often its cancellation was asked for."""
+    cancel_again_at: float = -math.inf
     reading: int = 0
     """Counts the attempts to read the result; answers to an earlier one are void."""
     spoilt: int = 0

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import random
+from itertools import pairwise
 
 import pytest
 
@@ -12,6 +13,7 @@ from qiskit_parallel_ionq.errors import (
     CircuitFailedError,
     SubmissionUnknownError,
     TransportError,
+    api_error,
 )
 
 
@@ -268,6 +270,39 @@ def test_a_job_that_was_deleted_is_believed_gone_after_a_while(simulation):
     assert isinstance(batch.errors[0], CircuitFailedError)
     assert "no job job-0" in str(batch.errors[0])
     assert 1 in batch.outcomes
+
+
+def test_a_cancellation_that_failed_is_asked_for_again_long_before_the_job_starts(simulation):
+    run = simulation(execution=300.0)
+    cancel_jobs, failures = run.ionq.cancel_jobs, [503, 503, 400]
+
+    def fails_at_first(ids):
+        if failures:
+            raise api_error(failures.pop(0), method="PUT", path="/jobs/status/cancel")
+        cancel_jobs(ids)
+
+    run.ionq.cancel_jobs = fails_at_first
+    batch = run.send(3)
+    run.finish(batch, until=5.0)
+    begun = run.time.now
+    run.conductor.cancel(batch, include_running=True)
+    run.finish(batch)
+    assert all(job.cancelled for job in run.ionq.jobs_stored)
+    assert set(batch.errors) == {0, 1, 2}
+    assert 30.0 < run.time.now - begun < 45.0
+
+
+def test_a_cancellation_that_shows_no_effect_is_asked_for_ever_less_often(simulation, assert_right):
+    run = simulation(execution=600.0)
+    asked = []
+    run.ionq.cancel_jobs = lambda ids: asked.append(run.time.now)
+    batch = run.send(3)
+    run.finish(batch, until=5.0)
+    run.conductor.cancel(batch, include_running=True)
+    assert_right(run.finish(batch))
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
+    assert len(asked) < 15
+    assert gaps[:3] == pytest.approx([5.0, 10.0, 20.0], abs=1.0)
 
 
 def test_a_worker_that_meets_a_bug_does_not_hang_the_run(simulation):

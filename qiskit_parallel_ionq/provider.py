@@ -234,9 +234,9 @@ class ParallelIonQProvider:
             return self._catalogue
 
     def _read_catalogue(self) -> tuple[CatalogEntry, ...]:
-        return self._patiently(lambda: self._made_api().backends())
+        return self.patiently(lambda: self._made_api().backends())
 
-    def _patiently(self, ask: Callable[[], _T]) -> _T:
+    def patiently(self, ask: Callable[[], _T]) -> _T:
         """Ask for what somebody waits for, again a few times while that may help."""
         backoff = Backoff(first=0.25, attempts=4)
         attempt = 1
@@ -288,7 +288,7 @@ class ParallelIonQProvider:
             while self._project is None and attempt < 3:  # a lone refusal may be a proxy's
                 attempt += 1
                 try:
-                    self._project = self._patiently(self._made_api().project)
+                    self._project = self.patiently(self._made_api().project)
                     break
                 except (ApiError, TransportError) as error:
                     logger.info("The service does not say whose key this is: %s", error)
@@ -308,7 +308,7 @@ class ParallelIonQProvider:
             "2q_gates": load.two_qubit_gates,
             "error_mitigation": load.error_mitigation,
         }
-        return self._patiently(lambda: self._made_api().estimate(target, asked))
+        return self.patiently(lambda: self._made_api().estimate(target, asked))
 
     def job(self, job_id: str) -> ParallelIonQJob:
         """Return a job of this provider by its id.

@@ -4,7 +4,8 @@
 from __future__ import annotations
 
 import logging
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVar
 
 from . import wire
 from .archive import Archive, is_run_id
@@ -12,14 +13,16 @@ from .backend import ParallelIonQBackend
 from .batch import Batch
 from .chronicle import Chronicle, Run, Summary, summary
 from .conductor import NEVER_HANDED_OVER, Conductor
-from .errors import CredentialsError, JobError, JournalError, NotSentError, RunBusyError
+from .errors import CredentialsError, IonQError, JobError, JournalError, NotSentError, RunBusyError
 from .job import ParallelIonQJob
 from .journal import NoRecord, Record
 from .reconcile import Listing
 from .salvage import rebuilt_run, single_job
 from .target import Gateset
+from .worker import Report
 
 logger = logging.getLogger("qiskit_parallel_ionq")
+_T = TypeVar("_T")
 
 _NOT_IN_THE_ACCOUNT = JobError(
     "the account shows no job of this circuit: it was never sent, or its job has been deleted"
@@ -40,6 +43,12 @@ class Owner(Protocol):
 
     def conductor(self) -> Conductor:
         """Return the one conductor of the account."""
+
+    def project(self) -> str | None:
+        """Return the project that the key belongs to, if the service says so."""
+
+    def patiently(self, ask: Callable[[], _T]) -> _T:
+        """Ask for what somebody waits for, again a few times while that may help."""
 
     def live_job(self, job_id: str) -> ParallelIonQJob | None:
         """Return a job of this process, if somebody still keeps it."""
@@ -173,10 +182,7 @@ class Recall:
         """Return what the account itself tells of a run, or of one IonQ job."""
         worker = self._account.conductor().worker
         if is_run_id(job_id):
-            report = worker.list_tokens()
-            if report.error is not None:
-                raise report.error
-            listed: Listing = report.value
+            listed: Listing = self._account.patiently(lambda: _value(worker.list_tokens()))
             if not listed.is_complete:
                 logger.warning("The account's listing has no end: jobs of run %s may be missing", job_id)
             run_id, _, generation = job_id.partition(".")
@@ -184,23 +190,29 @@ class Recall:
             return rebuilt_run(run_id, int(generation or 0), jobs)
         if not wire.is_job_id(job_id):
             raise JobError(f"{job_id!r} is neither the id of a run nor of an IonQ job")
-        report = worker.look_at(job_id)
-        if report.error is not None:
-            raise JobError(f"job {job_id!r} cannot be read: {report.error}") from report.error
-        return single_job(report.value[job_id])
+        try:
+            found = self._account.patiently(lambda: _value(worker.look_at(job_id)))
+        except IonQError as error:
+            raise JobError(f"job {job_id!r} cannot be read: {error}") from error
+        return single_job(found[job_id])
 
     def _require_project(self, story: Chronicle) -> None:
         """Make sure that the key can see the jobs of a run: what cannot be seen is not absent."""
         if story.project is None:
             return
-        report = self._account.conductor().worker.project()
-        if report.error is not None:
-            raise report.error
-        if report.value != story.project:
+        project = self._account.project()
+        if project != story.project:
+            whose = "of which the service does not say" if project is None else project
             raise CredentialsError(
                 f"run {story.run.id!r} was run in project {story.project}, and this key belongs to project "
-                f"{report.value}. Nothing was sent; use a key of that project"
+                f"{whose}. Nothing was sent; use a key of that project, or try again"
             )
+
+
+def _value(report: Report) -> Any:
+    if report.error is not None:
+        raise report.error
+    return report.value
 
 
 def _not_now(job_id: str) -> NotSentError:

@@ -93,6 +93,35 @@ def test_a_submission_is_judged_by_what_its_answer_proves(answer, verdict, is_pa
         assert report.error is not None
 
 
+NO_IDS = {
+    "empty": b"",
+    "no object": b'["j1"]',
+    "no id": b'{"status": "submitted"}',
+    "null": b'{"id": null}',
+    "a number": b'{"id": 7}',
+    "a path": b'{"id": "../backends"}',
+    "two ids": b'{"id": "j1", "id": "j2"}',
+    "cut off": b'{"id": "j1"',
+    "no JSON": b"<html>j1</html>",
+    "not a number": b'{"id": "j1", "cost": NaN}',
+    "too deep": b"[" * 100_000,
+    "no text": b'\xff\xfe{"id": "j1"}',
+}
+
+
+@pytest.mark.parametrize("body", [b'{"id": "j1"}', *NO_IDS.values()], ids=["an id", *NO_IDS])
+def test_every_status_with_every_body_is_judged_and_only_2xx_with_an_id_is_a_job(body):
+    definite = {401: Verdict.STOP, 402: Verdict.STOP, 403: Verdict.STOP, 429: Verdict.PUSHED_BACK}
+    definite |= dict.fromkeys((400, 404, 405, 411, 413, 415, 422), Verdict.REFUSED)
+    if body not in NO_IDS.values():
+        definite |= dict.fromkeys(range(200, 300), Verdict.ACCEPTED)
+    for status in range(200, 600):
+        worker, _ = _worker(Reply(status, {}, body))
+        report = worker.submit(b"{}")
+        assert report.verdict is definite.get(status, Verdict.UNKNOWN), status
+        assert (report.value == "j1") == (report.error is None) == (report.verdict is Verdict.ACCEPTED)
+
+
 def test_the_pause_that_the_service_asks_for_is_passed_on():
     worker, _ = _worker(Reply(429, {"Retry-After": "7"}, b""), _error(503, "9"), _error(503))
     assert worker.submit(b"{}").pause == 7.0

@@ -281,18 +281,25 @@ class ParallelIonQProvider:
                 f"{target} is {entry.status}; available are {', '.join(others)}. Nothing was sent."
             )
 
-    def project(self) -> str | None:
-        """Return the project that the key belongs to; asked for once, None where the service does not say."""
+    def project(self, *, anew: bool = False) -> str | None:
+        """Return the project that the key belongs to; None where the service does not say.
+
+        Args:
+            anew: whether to ask although the service has said so before.
+        """
         with self._lock:
-            attempt = 0
-            while self._project is None and attempt < 3:  # a lone refusal may be a proxy's
-                attempt += 1
-                try:
-                    self._project = self.patiently(self._made_api().project)
-                    break
-                except (ApiError, TransportError) as error:
-                    logger.info("The service does not say whose key this is: %s", error)
+            if anew:
+                return self._asked_project()
+            self._project = self._project or self._asked_project()
             return self._project
+
+    def _asked_project(self) -> str | None:
+        for _ in range(3):  # a lone refusal may be a proxy's
+            try:
+                return self.patiently(self._made_api().project)
+            except (ApiError, TransportError) as error:
+                logger.info("The service does not say whose key this is: %s", error)
+        return None
 
     def estimate(self, target: str, load: Workload) -> CostEstimate:
         """Ask the service what a job would cost.

@@ -44,7 +44,7 @@ class Owner(Protocol):
     def conductor(self) -> Conductor:
         """Return the one conductor of the account."""
 
-    def project(self) -> str | None:
+    def project(self, *, anew: bool = False) -> str | None:
         """Return the project that the key belongs to, if the service says so."""
 
     def patiently(self, ask: Callable[[], _T]) -> _T:
@@ -200,7 +200,7 @@ class Recall:
         """Make sure that the key can see the jobs of a run: what cannot be seen is not absent."""
         if story.project is None:
             return
-        project = self._account.project()
+        project = self._account.project(anew=True)
         if project != story.project:
             whose = "of which the service does not say" if project is None else project
             raise CredentialsError(

@@ -30,9 +30,10 @@ from hypothesis.stateful import (
 )
 from qiskit.providers.jobstatus import JOB_FINAL_STATES
 
-from qiskit_parallel_ionq import ParallelIonQJob, ParallelIonQProvider
+from qiskit_parallel_ionq import ParallelIonQJob
 from qiskit_parallel_ionq.errors import ApiError, CredentialsError, TransportError
 from qiskit_parallel_ionq.journal import SUFFIX, Journal
+from qiskit_parallel_ionq.recall import Recall
 from qiskit_parallel_ionq.reconcile import Doubt
 
 from . import faults
@@ -381,5 +382,5 @@ def test_a_client_that_does_not_wait_is_seen_through(monkeypatch):
 
 
 def test_a_client_that_trusts_any_key_is_seen_through(monkeypatch):
-    monkeypatch.setattr(ParallelIonQProvider, "_require_project", lambda self, story: None)
+    monkeypatch.setattr(Recall, "_require_project", lambda self, story: None)
     assert "ParallelIonQJob" in seen_through()

@@ -443,6 +443,7 @@ def spoilt_record(step: str, *, torn: bool) -> None:
         trial.settle()
         assert moment.has_come
         trial.bury()
+        trial.world.pass_time(60.0)  # what was on its way arrives, or is lost
         path = trial.world.folder / f"{trial.run_id}.journal"
         lines = path.read_bytes().splitlines(keepends=True)
         if torn:
@@ -458,7 +459,7 @@ def spoilt_record(step: str, *, torn: bool) -> None:
         trial.resume(submit=False)
         trial.settle()
         stored = [record["token"] for record in trial.world.log if record["is"] == "stored"]
-        assert len(stored) == len(set(stored))  # what was on its way still arrives; nothing comes again
+        assert len(stored) == len(set(stored))
         if not stored:
             assert isinstance(trial.refusal, JobError)
             continue

@@ -72,6 +72,9 @@ class Account(Protocol):
     def begin_record(self, run: Run) -> Record:
         """Return where a run is recorded from its beginning."""
 
+    def project(self) -> str | None:
+        """Return the project that the key belongs to, if the service says so."""
+
     def next_seed(self) -> int:
         """Return the seed of a run that was given none."""
 
@@ -254,6 +257,7 @@ class ParallelIonQBackend(BackendV2):
                 self._require_affordable([p for p in parts if isinstance(p, Parcel)], batch, options)
             conductor.start()
             batch.record = self._account.begin_record(batch.run)
+            self._note_project(batch)
             _announce(len(drafts), options, self.ionq_target)
             try:
                 for part in parts:
@@ -409,12 +413,20 @@ class ParallelIonQBackend(BackendV2):
             yield from packer.add(index, encoded, run.shots[index])
         yield from packer.flush()
 
+    def _note_project(self, batch: Batch) -> None:
+        """Record, before it costs, whose jobs these will be: to another project's key they are absent."""
+        if not self.simulator and batch.record.is_kept:
+            batch.project = self._account.project()
+            if batch.project is not None:
+                batch.record.note({"is": "project", "id": batch.project})
+
     def run_again(self, earlier: Batch, *, spend: bool) -> ParallelIonQJob:
         """Execute failed circuits of a run again; see ``ParallelIonQJob.retry``."""
         run, parcels = next_generation(earlier, spend=spend, created_at=time.time())
         conductor = self._account.conductor()
         self._account.require_available(self.ionq_target)
         batch = Batch(run, self._account.begin_record(run))
+        self._note_project(batch)
         # Known before anything is sent, so that what the earlier execution brought home is not waited for.
         batch.parcel_of = {
             index: number for number, parcel in enumerate(parcels) for index in parcel.circuits

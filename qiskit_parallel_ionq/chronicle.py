@@ -170,7 +170,7 @@ def read_line(text: bytes) -> dict[str, Any]:
     """
     if text[:9] != b"%08x " % zlib.crc32(text[9:]):
         raise ValueError("the checksum does not agree")
-    record = json.loads(text[9:])
+    record = json.loads(text[9:].decode())
     if not isinstance(record, dict):
         raise ValueError("not a record")
     return record
@@ -431,15 +431,14 @@ def _moved(submission: Submission, event: Event) -> Submission:
 def _take_parcel(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
     if record["n"] != len(chronicle.parcels):
         raise ValueError("a parcel is missing")
-    headers = tuple(record["headers"])
-    entries = [read_header_entry(k, entry) for k, entry in enumerate(headers)]
-    mine = record.get("metadata") or [None] * len(headers)
+    entries = [read_header_entry(k, entry) for k, entry in enumerate(record["headers"])]
+    mine = record.get("metadata") or [None] * len(entries)
     for index, entry, own in zip(record["circuits"], entries, mine, strict=True):
         chronicle.headers[index] = {**entry.header, "metadata": own or {}}
     parcel = Parcel(
         circuits=tuple(record["circuits"]),
         readouts=tuple(entry.readout for entry in entries),
-        headers=headers,
+        headers=(),  # recorded already
         shots=int(record["shots"]),
         token=str(record["token"]),
         digest=str(record["digest"]),

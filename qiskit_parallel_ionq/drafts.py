@@ -69,7 +69,7 @@ def drafts(
         CircuitError: a value is not finite, or a gate has no finite parameter for it.
         CompileError: the circuit cannot be compiled.
     """
-    _require_finite(circuit, values)
+    require_finite(circuit, values)
     if not circuit.num_parameters:
         return [draft(circuit, kind, target, level)] * len(values)
     if kind == "qasm3" or level is None or _is_partly_native(circuit):
@@ -84,7 +84,12 @@ def drafts(
     return [Draft(circuit.name, circuit.num_clbits, partial(template.encode, row, header)) for row in rows]
 
 
-def _require_finite(circuit: QuantumCircuit, values: npt.NDArray[np.float64]) -> None:
+def require_finite(circuit: QuantumCircuit, values: npt.NDArray[np.float64]) -> None:
+    """Refuse values that no gate can have.
+
+    Raises:
+        CircuitError: names the circuit, the set of values and the parameter.
+    """
     bad = np.argwhere(~np.isfinite(values))
     if len(bad):
         index, place = bad[0]

@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -158,8 +158,8 @@ class Journal:
         self.path = path
         self._disk = disk or Disk()
         self._reserve = reserve
-        self._lock = threading.Lock()
-        self._flushing = threading.Lock()
+        self._lock = threading.Condition()
+        self._is_flushing = False
         self._handles: dict[str, int] = {}
         self._written = 0
         self._kept = 0
@@ -189,9 +189,11 @@ class Journal:
         """Return once everything noted so far is durable; see `Record.sync`."""
         with self._lock:
             goal = self._written
-        with self._flushing:
-            if self._durable < goal and self._failure is None:
-                self._flush()
+            while self._durable < goal and self._failure is None:
+                if self._is_flushing:
+                    self._lock.wait()  # for everybody's sake one does it for all
+                else:
+                    self._flush()
         if self._failure is not None:
             raise JournalError(
                 f"the record of this run cannot be written ({self._failure}), so nothing more is sent; what "
@@ -245,12 +247,12 @@ class Journal:
             return
         with contextlib.suppress(JournalError):  # told when it happened
             self.sync()
-        with self._flushing, self._lock:
+        with self._quiet():
             self.abandon()
 
     def drop_bodies(self) -> None:
         """Delete what was kept in case it had to be sent again."""
-        with self._flushing, self._lock:
+        with self._quiet():
             handle = self._handles.pop(BODIES, None)
             if handle is not None:
                 self._unsynced.discard(handle)
@@ -306,6 +308,13 @@ class Journal:
         self._written += len(data)
         self._unsynced.add(handle)
 
+    @contextlib.contextmanager
+    def _quiet(self) -> Iterator[None]:
+        """Hold the lock while nobody flushes, so that handles may be closed."""
+        with self._lock:
+            self._lock.wait_for(lambda: not self._is_flushing)
+            yield
+
     def _require_open(self) -> None:
         if not self._handles:
             raise OSError("the record of this run is closed")
@@ -327,16 +336,23 @@ class Journal:
             print(f"qiskit_parallel_ionq could not record: {precious}", file=sys.stderr, flush=True)
 
     def _flush(self) -> None:
-        with self._lock:
-            goal, handles, self._unsynced = self._written, self._unsynced, set()
+        """Make durable what is written by now, and let others write in the meantime."""
+        goal, handles, self._unsynced = self._written, self._unsynced, set()
+        self._is_flushing, failure = True, None
+        self._lock.release()
         try:
             for handle in handles:
                 self._disk.sync(handle)
         except OSError as error:  # what the system failed to flush it may have dropped: never tried again
-            with self._lock:
-                self._fail(error, None)
-        else:
+            failure = error
+        finally:
+            self._lock.acquire()
+            self._is_flushing = False
+            self._lock.notify_all()
+        if failure is None:
             self._durable = goal
+        else:
+            self._fail(failure, None)
 
     def _put(self, suffix: str, data: bytes) -> Place:
         with self._lock:

@@ -36,6 +36,8 @@ class RunOptions:
     """Shots per circuit, 1 to 1,000,000; or one number for each circuit."""
     memory: bool = False
     """Whether every shot is wanted, in order, and not only their counts."""
+    meas_level: int = 2
+    """Qiskit's level of what is measured; 2, bits, is all there is."""
     seed_simulator: int | None = None
     """Seed of what is sampled here: the counts of the ideal simulator, which has no shots of its own."""
     sampler_seed: int | None = None
@@ -226,6 +228,12 @@ def _amount(name: str, value: Any) -> float | None:
     return float(value)
 
 
+def _level(name: str, value: Any) -> int:
+    if value != 2:
+        raise OptionError(f"{name} must be 2: the service gives bits, and nothing less processed")
+    return 2
+
+
 def _text(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
         raise OptionError(f"{name} must be text, not {value!r}")
@@ -298,6 +306,7 @@ def _choice(choices: Any) -> Any:
 _CHECKS: dict[str, Any] = {
     "shots": _shots,
     "memory": _flag,
+    "meas_level": _level,
     "seed_simulator": _whole(0, 2**63 - 1),
     "sampler_seed": _whole(1, 2**31 - 1),
     "noise_model": _noise_model,

@@ -23,11 +23,10 @@ import qiskit
 from . import wire
 from ._version import __version__
 from .api import Api
-from .archive import Archive, is_run_id
+from .archive import Archive
 from .backend import ParallelIonQBackend
-from .batch import Batch
-from .chronicle import Chronicle, Run, Summary, summary
-from .conductor import NEVER_HANDED_OVER, Conductor, Loop, SharedGate, gate_of
+from .chronicle import Run, Summary
+from .conductor import Conductor, Loop, SharedGate, gate_of
 from .cost import Workload
 from .credentials import TARGET_VARIABLES, Environment, Secret, checked_url, unshown
 from .errors import (
@@ -36,15 +35,13 @@ from .errors import (
     IonQError,
     JobError,
     JournalError,
-    NotSentError,
     TargetError,
     TransportError,
 )
 from .job import ParallelIonQJob
 from .journal import NoRecord, Record
 from .policy import Backoff, is_passing, retry_after
-from .reconcile import Listing
-from .salvage import rebuilt_run, single_job
+from .recall import Recall
 from .target import Gateset
 from .transport import Transport
 from .wire import CatalogEntry, CostEstimate
@@ -58,9 +55,6 @@ logger = logging.getLogger("qiskit_parallel_ionq")
 _T = TypeVar("_T")
 
 PARALLEL = "ionq_parallel"
-_NOT_IN_THE_ACCOUNT = JobError(
-    "the account shows no job of this circuit: it was never sent, or its job has been deleted"
-)
 LONGEST_PAUSE = 10.0
 """Seconds between two attempts to read the catalogue, for which somebody waits."""
 
@@ -120,6 +114,7 @@ class ParallelIonQProvider:
         self._found_key: Secret | None = None
         self._left_behind = _LeftBehind()
         self._catalogue: dict[str, CatalogEntry] | None = None
+        self._project: str | None = None
         self._conductor: Conductor | None = None
         self._api: Api | None = None
         self._jobs: weakref.WeakValueDictionary[str, ParallelIonQJob] = weakref.WeakValueDictionary()
@@ -239,9 +234,9 @@ class ParallelIonQProvider:
             return self._catalogue
 
     def _read_catalogue(self) -> tuple[CatalogEntry, ...]:
-        return self._patiently(lambda: self._made_api().backends())
+        return self.patiently(lambda: self._made_api().backends())
 
-    def _patiently(self, ask: Callable[[], _T]) -> _T:
+    def patiently(self, ask: Callable[[], _T]) -> _T:
         """Ask for what somebody waits for, again a few times while that may help."""
         backoff = Backoff(first=0.25, attempts=4)
         attempt = 1
@@ -286,6 +281,19 @@ class ParallelIonQProvider:
                 f"{target} is {entry.status}; available are {', '.join(others)}. Nothing was sent."
             )
 
+    def project(self) -> str | None:
+        """Return the project that the key belongs to; asked for once, None where the service does not say."""
+        with self._lock:
+            attempt = 0
+            while self._project is None and attempt < 3:  # a lone refusal may be a proxy's
+                attempt += 1
+                try:
+                    self._project = self.patiently(self._made_api().project)
+                    break
+                except (ApiError, TransportError) as error:
+                    logger.info("The service does not say whose key this is: %s", error)
+            return self._project
+
     def estimate(self, target: str, load: Workload) -> CostEstimate:
         """Ask the service what a job would cost.
 
@@ -300,7 +308,7 @@ class ParallelIonQProvider:
             "2q_gates": load.two_qubit_gates,
             "error_mitigation": load.error_mitigation,
         }
-        return self._patiently(lambda: self._made_api().estimate(target, asked))
+        return self.patiently(lambda: self._made_api().estimate(target, asked))
 
     def job(self, job_id: str) -> ParallelIonQJob:
         """Return a job of this provider by its id.
@@ -318,15 +326,7 @@ class ParallelIonQProvider:
 
         A record that cannot be read is left out, with a warning.
         """
-        if self._archive is None:
-            return []
-        found = []
-        for run_id in self._archive.runs():
-            try:
-                found.append(summary(self._archive.read(run_id)))
-            except JournalError as error:
-                logger.warning("The record of run %s cannot be read: %s", run_id, error)
-        return [run for run in found if run.url == self.url]
+        return self._recall().jobs()
 
     def retrieve_job(self, job_id: str) -> ParallelIonQJob:
         """Return a job of any process: from its record, else from the service alone. Sends no circuit.
@@ -337,18 +337,7 @@ class ParallelIonQProvider:
         Raises:
             JobError: neither is it recorded here, nor does the account hold it.
         """
-        live = self._jobs.get(job_id)
-        if live is not None:
-            return live
-        if self._archive is not None and self._archive.holds(job_id):
-            try:
-                record, story = self._archive.read_along(job_id)
-                if not story.is_damaged:
-                    return self._go_on(story, record, _not_now(job_id))
-                logger.warning("The record of run %s is damaged; the account is asked instead", job_id)
-            except JournalError as error:
-                logger.warning("The account is asked for run %s instead of its record: %s", job_id, error)
-        return self._ask_account(job_id)
+        return self._recall().retrieve(job_id)
 
     def resume(self, job_id: str, *, submit: bool = False) -> ParallelIonQJob:
         """Take a recorded run over, in this process or another, and go on where it stopped.
@@ -366,107 +355,14 @@ class ParallelIonQProvider:
             JobError: it is neither recorded here nor held by the account, or belongs to another service.
             CredentialsError: the key belongs to another project, in which the run's jobs cannot be seen.
         """
-        if self._archive is None or not self._archive.holds(job_id):
-            if submit:
-                raise JournalError(
-                    f"run {job_id!r} is not recorded here, so nobody knows what was not sent; "
-                    "retrieve_job(...) collects what the account holds"
-                )
-            return self.retrieve_job(job_id)
-        live = self._jobs.get(job_id)
-        if live is not None:
-            live.hand_over()
-        journal, story = self._archive.take_over(job_id)
-        try:
-            if story.is_damaged and submit:
-                raise JournalError(
-                    f"the record of run {job_id!r} is damaged, so nobody knows what was not sent. "
-                    "Nothing was sent; retrieve_job(...) collects what the account holds"
-                )
-            if not story.is_damaged:
-                self._require_project(story)
-                return self._go_on(story, journal, None if submit else _not_now(job_id))
-        except BaseException:
-            journal.abandon()
-            raise
-        journal.abandon()
-        return self._ask_account(job_id)
+        return self._recall().resume(job_id, submit=submit)
 
-    def _ask_account(self, job_id: str) -> ParallelIonQJob:
-        return self._go_on(self._from_service(job_id), NoRecord(), _not_now(job_id), _NOT_IN_THE_ACCOUNT)
+    def _recall(self) -> Recall:
+        return Recall(self, self._archive)
 
-    def _go_on(
-        self,
-        story: Chronicle,
-        record: Record,
-        refusal: Exception | None,
-        missing: JobError = NEVER_HANDED_OVER,
-    ) -> ParallelIonQJob:
-        run = story.run
-        if run.url and run.url != self.url:
-            raise JobError(f"run {run.id!r} is a run of {run.url}, and this provider's is {self.url}")
-        backend = self.get_backend(
-            run.backend,
-            target=run.target if run.backend == PARALLEL else None,
-            gateset="qis" if run.gateset == "qis" else "native",
-        )
-        conductor = self.conductor()
-        batch = Batch.restored(story, record)
-        if run.generation:
-            batch.carry(self._earlier(run))
-        job = ParallelIonQJob(backend, batch, conductor)
-        conductor.start()
-        conductor.adopt(batch, refusal=refusal, missing=missing)
-        self.remember(job)
-        return job
-
-    def _earlier(self, run: Run) -> Batch:
-        """Return the execution before a run's, without what it may still come to."""
-        name, before = run.id.partition(".")[0], run.generation - 1
-        run_id = f"{name}.{before}" if before else name
-        if self._archive is not None and self._archive.holds(run_id):
-            record, story = self._archive.read_along(run_id)
-            batch = Batch.restored(story, record)
-        else:
-            job = self.retrieve_job(run_id)
-            job.wait()
-            batch = job.batch
-        if before:
-            batch.carry(self._earlier(batch.run))
-        return batch
-
-    def _from_service(self, job_id: str) -> Chronicle:
-        """Return what the account itself tells of a run, or of one IonQ job."""
-        worker = self.conductor().worker
-        if is_run_id(job_id):
-            report = worker.list_tokens()
-            if report.error is not None:
-                raise report.error
-            listed: Listing = report.value
-            if not listed.is_complete:
-                logger.warning("The account's listing has no end: jobs of run %s may be missing", job_id)
-            run_id, _, generation = job_id.partition(".")
-            jobs = [best for token in listed.records if (best := listed.best(token)) is not None]
-            return rebuilt_run(run_id, int(generation or 0), jobs)
-        if not wire.is_job_id(job_id):
-            raise JobError(f"{job_id!r} is neither the id of a run nor of an IonQ job")
-        report = worker.look_at(job_id)
-        if report.error is not None:
-            raise JobError(f"job {job_id!r} cannot be read: {report.error}") from report.error
-        return single_job(report.value[job_id])
-
-    def _require_project(self, story: Chronicle) -> None:
-        """Make sure that the key can see the jobs of a run: what cannot be seen is not absent."""
-        if story.project is None:
-            return
-        report = self.conductor().worker.project()
-        if report.error is not None:
-            raise report.error
-        if report.value != story.project:
-            raise CredentialsError(
-                f"run {story.run.id!r} was run in project {story.project}, and this key belongs to project "
-                f"{report.value}. Nothing was sent; use a key of that project"
-            )
+    def live_job(self, job_id: str) -> ParallelIonQJob | None:
+        """Return a job of this provider that somebody still keeps, or None."""
+        return self._jobs.get(job_id)
 
     def remember(self, job: ParallelIonQJob) -> None:
         """Let `job` find a job for as long as somebody keeps it."""
@@ -626,10 +522,6 @@ def _taken_over(
         raise CredentialsError(f"the token must be text or a qiskit_ionq.IonQProvider, not {kind}")
     taken = getattr(provider, "custom_headers", None)
     return credentials.get("token"), url or credentials.get("url"), headers or taken
-
-
-def _not_now(job_id: str) -> NotSentError:
-    return NotSentError(f"this circuit was not sent; provider.resume({job_id!r}, submit=True) sends it")
 
 
 def _close_all(closers: list[tuple[int, Callable[[], object]]]) -> None:

@@ -31,6 +31,10 @@ class Listing:
     is_complete: bool
     begun_at: float
 
+    def is_fresh(self, witnesses: Collection[str]) -> bool:
+        """Say whether it can prove anything: it is complete, and shows what it must."""
+        return self.is_complete and all(token in self.records for token in witnesses)
+
     def best(self, token: str) -> JobRecord | None:
         """Return the job with a token: of several the one furthest on its way, then the earliest."""
         jobs = self.records.get(token, ())
@@ -106,7 +110,7 @@ class Doubt:
         """
         if self.token in listing.records:
             return Finding.FOUND, self
-        is_fresh = listing.is_complete and all(token in listing.records for token in witnesses)
+        is_fresh = listing.is_fresh(witnesses)
         patience = self.settle if witnesses else 2.0 * self.settle
         if is_fresh and listing.begun_at >= self.lost_at + patience:
             if self.unseen_at is None:

@@ -15,7 +15,7 @@ FLOORS = {
     "words": "_version errors wire gates options policy",
     "thinking": "target compiler encode drafts decode lifecycle sources parcel cost merge reconcile chronicle salvage",
     "doing": "credentials transport api journal archive batch worker conductor",
-    "face": "display report job rerun backend primitives provider",
+    "face": "display report job rerun backend primitives recall provider",
     "door": "cli",
 }
 ORDER = " ".join(FLOORS.values()).split()

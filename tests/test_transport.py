@@ -225,7 +225,7 @@ def test_an_answer_that_drips_for_ever_ends_in_time(make, begin, drop):
     def drip(connection):
         connection.recv(65536)
         connection.sendall(begin)
-        for _ in range(200):
+        for _ in range(1000):
             try:
                 connection.sendall(drop)
             except OSError:
@@ -234,10 +234,10 @@ def test_an_answer_that_drips_for_ever_ends_in_time(make, begin, drop):
 
     with raw_server(drip) as address:
         begun = time.monotonic()
-        error = _failure(make(f"http://{address}"), read_timeout=0.05)
-        assert time.monotonic() - begun < 1.0
+        error = _failure(make(f"http://{address}"), read_timeout=0.2)
+        assert time.monotonic() - begun < 5.0
     assert error.sent is True
-    assert "took longer than 0.2 s" in str(error)
+    assert "took longer than 0.8 s" in str(error)
 
 
 def test_a_large_body_on_a_slow_line_outlasts_the_time_for_connecting(make, monkeypatch):

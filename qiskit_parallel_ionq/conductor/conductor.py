@@ -43,7 +43,7 @@ logger = logging.getLogger("qiskit_parallel_ionq")
 
 
 NEVER_HANDED_OVER = NotSentError(
-    "this circuit was never sent: the program ended before run() had compiled it, and only the program has it"
+    "this circuit was never sent, and the run's record ends before it: only the program that made it has it"
 )
 
 
@@ -383,7 +383,7 @@ class Conductor:
         ledger = self._ledgers.get(batch)
         if ledger is None:
             return
-        if ledger.lane.under_way or ledger.active or any(ledger.lane.ready):
+        if ledger.lane.under_way or ledger.active or any(ledger.lane.ready) or ledger.is_sweeping:
             self.loop.at(self.loop.now() + 0.5, lambda: self._forget(batch))
         else:
             del self._ledgers[batch]

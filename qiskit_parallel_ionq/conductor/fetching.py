@@ -9,7 +9,7 @@ from typing import Any
 
 from ..batch import Batch
 from ..decode import RawResult
-from ..errors import ResultIntegrityError
+from ..errors import ApiError, ResultIntegrityError
 from ..lifecycle import BetLost, Fetched, FetchFailed, Phase
 from ..parcel import Parcel
 from ..sources import aggregate_sources, sources
@@ -203,7 +203,8 @@ class Fetching:
         def finish(report: Report) -> None:
             if ledger.voyages[number].reading != reading:
                 return
-            if report.is_passing:
+            is_refused = isinstance(report.error, ApiError) and attempt < REFUSALS_BELIEVED
+            if report.is_passing or is_refused:
                 due = stage.loop.now() + pause(stage, attempt)
                 stage.loop.at(due, again)
                 return

@@ -78,6 +78,7 @@ class Ledger:
     looks_one_by_one: bool = False
     listings: int = 0
     is_listing: bool = False
+    is_sweeping: bool = False
 
 
 class Stage(Protocol):

@@ -26,7 +26,7 @@ from ..policy import Verdict
 from ..reconcile import Doubt, Finding, Listing
 from ..wire import JobState
 from ..worker import Report
-from .ledger import Ledger, Stage
+from .ledger import Ledger, Stage, pause
 from .loop import Order, Task
 
 logger = logging.getLogger("qiskit_parallel_ionq")
@@ -35,6 +35,8 @@ FEWEST_DOUBTS, SHARE_OF_DOUBTS = 3, 0.05
 """So many submissions, or this share of the last hundred, may be in doubt before no more are sent."""
 MOST_UNPROVEN_POSTS = 5
 """How often ``on_unknown="resubmit"`` sends a circuit before it, too, looks first."""
+SWEEPS = 20
+"""How often a listing is asked for, at the end of a run, that can tell of twins."""
 OUTAGE_PATIENCE = 60.0
 """Seconds without a connection after which nothing more is sent for a run."""
 
@@ -175,8 +177,7 @@ class Submitting:
         worker, since = self._stage.worker, self._first_sent(batch)
 
         def note_witnesses() -> None:
-            pairs = zip(batch.parcels, batch.submissions, strict=True)
-            witnesses.extend(parcel.token for parcel, sent in pairs if _is_witness(sent, since))
+            witnesses.extend(self._witnesses(batch, since))
 
         task = Task(
             perform=lambda: worker.list_tokens(since=since),
@@ -230,16 +231,32 @@ class Submitting:
         )
         self._stage.apply(batch, number, Unresolved(SubmissionUnknownError(reason, token=parcel.token)))
 
-    def sweep(self, batch: Batch) -> None:
-        """Look once more for jobs that a repeated submission may have left behind."""
-        ledger, worker, since = self._stage.ledger(batch), self._stage.worker, self._first_sent(batch)
+    def sweep(self, batch: Batch, attempt: int = 1) -> None:
+        """Look once more for jobs that a repeated submission may have left behind; in the background.
+
+        A listing that fails, is cut short or is stale says nothing, and is asked for again.
+        """
+        if not self._stage.is_open(batch):
+            return
+        stage, ledger, since = self._stage, self._stage.ledger(batch), self._first_sent(batch)
+        ledger.is_sweeping = True
 
         def swept(report: Report) -> None:
-            if report.value is not None:
-                self._sweep(batch, report.value)
+            listing = report.value or Listing({}, is_complete=False, begun_at=report.sent_at)
+            self._sweep(batch, listing)
+            if listing.is_fresh(self._witnesses(batch, since)) or attempt >= SWEEPS:
+                ledger.is_sweeping = False
+            else:
+                due = stage.loop.now() + pause(stage, attempt + 3)
+                stage.loop.at(due, lambda: self.sweep(batch, attempt + 1))
 
-        task = Task(perform=lambda: worker.list_tokens(since=since), then=swept)
+        task = Task(perform=lambda: stage.worker.list_tokens(since=since), then=swept)
         ledger.lane.put(Order.LOOK, task)
+
+    @staticmethod
+    def _witnesses(batch: Batch, since: float | None) -> list[str]:
+        pairs = zip(batch.parcels, batch.submissions, strict=True)
+        return [parcel.token for parcel, sent in pairs if _is_witness(sent, since)]
 
     def _sweep(self, batch: Batch, listing: Listing) -> None:
         """Cancel what was stored twice as long as it costs nothing, and say so in any case."""

@@ -24,7 +24,7 @@ from ..options import RunOptions
 from .job import ParallelPrimitiveJob, provenance
 from .observables import Basis, Reading, bases, exact_mean, is_constant, sampled_mean
 from .options import EstimatorOptions, as_options
-from .running import our_backend, run_options, table_of
+from .running import coerced, naming_pub, our_backend, run_options, table_of
 
 
 class EstimatorV2(BaseEstimatorV2):
@@ -70,6 +70,11 @@ class EstimatorV2(BaseEstimatorV2):
         """What this estimator was told."""
         return self._options
 
+    @property
+    def default_precision(self) -> float:
+        """Precision of a PUB that says none."""
+        return self._options.default_precision
+
     def run(
         self, pubs: Iterable[EstimatorPubLike], *, precision: float | None = None
     ) -> ParallelPrimitiveJob:
@@ -84,14 +89,15 @@ class EstimatorV2(BaseEstimatorV2):
             CircuitError: a circuit cannot run here.
             OptionError: a precision cannot be reached, or a run cannot be told so.
         """
-        default = self._options.default_precision if precision is None else precision
-        coerced = [EstimatorPub.coerce(pub, default) for pub in pubs]
+        default = self.default_precision if precision is None else precision
+        asked: list[EstimatorPub] = coerced(EstimatorPub, pubs, default)
         options = run_options(self._backend, self._options, memory=False)
         is_exact = self._backend.simulator and options.is_ideal
-        shots = [_shots(index, pub.precision, is_exact) for index, pub in enumerate(coerced)]
+        shots = [_shots(index, pub.precision, is_exact) for index, pub in enumerate(asked)]
         plan = Plan(is_exact)
-        for index, pub in enumerate(coerced):
-            plan.add(index, pub, shots[index])
+        for index, pub in enumerate(asked):
+            with naming_pub(index):
+                plan.add(index, pub, shots[index])
         options = replace(options, shots=plan.shots())
         options.check_target(self._backend.ionq_target)
         job = self._backend.send(plan.drafts(self._backend, options), options)
@@ -119,11 +125,13 @@ def _shots(index: int, precision: float, is_exact: bool) -> int:
 class _Point:
     """One circuit at one set of values, and the terms wanted there."""
 
+    pub: int
+    """The first PUB that asks for it."""
     circuit: QuantumCircuit
     row: npt.NDArray[np.float64]
     shots: int
     labels: set[str] = field(default_factory=set)
-    bases: Mapping[Basis, list[str]] = field(default_factory=dict)
+    bases: Mapping[Basis, tuple[str, ...]] = field(default_factory=dict)
     first: int = 0
     """Where its circuits, one for each basis, begin in the run."""
 
@@ -150,7 +158,6 @@ class Plan:
         self.is_exact = is_exact
         self.wanted: list[_Wanted] = []
         self._points: dict[Hashable, _Point] = {}
-        self._grouped: dict[frozenset[str], Mapping[Basis, list[str]]] = {}
 
     def add(self, index: int, pub: EstimatorPub, shots: int) -> None:
         """Take one PUB."""
@@ -169,16 +176,13 @@ class Plan:
         self, index: int, place: int, circuit: QuantumCircuit, row: npt.NDArray[np.float64], shots: int
     ) -> _Point:
         key = (id(circuit), row.tobytes()) if self.is_exact else (index, place)
-        return self._points.setdefault(key, _Point(circuit, row, shots))
+        return self._points.setdefault(key, _Point(index, circuit, row, shots))
 
     def shots(self) -> tuple[int, ...]:
         """Find the bases of all points, and return the shots of each circuit."""
         each: list[int] = []
         for point in self._points.values():
-            labels = frozenset(point.labels)
-            if labels not in self._grouped:
-                self._grouped[labels] = bases(labels)
-            point.bases = self._grouped[labels]
+            point.bases = bases(point.labels)
             point.first = len(each)
             each += [point.shots] * len(point.bases)
         return tuple(each)
@@ -193,7 +197,8 @@ class Plan:
         for (_, basis), members in together.items():
             measured = basis.measure(members[0][1].circuit)
             table = np.stack([point.row for _, point in members])
-            drafts = backend.drafts(measured, table, options)
+            with naming_pub(members[0][1].pub):
+                drafts = backend.drafts(measured, table, options)
             made.update(zip([number for number, _ in members], drafts, strict=True))
         return [made[number] for number in range(len(made))]
 

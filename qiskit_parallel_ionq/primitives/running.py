@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ from qiskit import QuantumCircuit
 from qiskit.primitives.containers.bindings_array import BindingsArray
 
 from ..backend import ParallelIonQBackend
-from ..errors import OptionError
+from ..drafts import require_finite
+from ..errors import CircuitError, OptionError
 from ..options import RunOptions
 from .options import EstimatorOptions, SamplerOptions
 
@@ -44,8 +47,37 @@ def run_options(
     return chosen
 
 
+def coerced(kind: Any, pubs: Iterable[Any], default: Any) -> list[Any]:
+    """Return PUBs as Qiskit's own class, with a default for shots or precision.
+
+    Raises:
+        ValueError: parts of a PUB do not fit each other.
+        TypeError: it is no PUB.
+    """
+    found = []
+    for index, pub in enumerate(pubs):
+        with naming_pub(index):
+            found.append(kind.coerce(pub, default))
+    return found
+
+
+@contextmanager
+def naming_pub(index: int) -> Iterator[None]:
+    """Put the number of the PUB before what is said of it."""
+    try:
+        yield
+    except (CircuitError, TypeError, ValueError) as error:
+        raise type(error)(f"PUB {index}: {error}") from error
+
+
 def table_of(circuit: QuantumCircuit, values: BindingsArray) -> npt.NDArray[np.float64]:
-    """Return the values as a table of shape (sets, parameters), in the order of ``circuit.parameters``."""
+    """Return the values as a table of shape (sets, parameters), in the order of ``circuit.parameters``.
+
+    Raises:
+        CircuitError: a value is not finite.
+    """
     if not circuit.num_parameters:
         return np.zeros((values.size, 0))
-    return np.asarray(values.as_array(circuit.parameters), dtype=float).reshape(-1, circuit.num_parameters)
+    table = np.asarray(values.as_array(circuit.parameters), dtype=float).reshape(-1, circuit.num_parameters)
+    require_finite(circuit, table)
+    return table

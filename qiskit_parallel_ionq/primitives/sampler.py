@@ -18,7 +18,7 @@ from ..job import ParallelIonQJob
 from .bits import bit_array, register_bits
 from .job import ParallelPrimitiveJob, provenance
 from .options import SamplerOptions, as_options
-from .running import our_backend, run_options, table_of
+from .running import coerced, naming_pub, our_backend, run_options, table_of
 
 
 class SamplerV2(BaseSamplerV2):
@@ -59,6 +59,14 @@ class SamplerV2(BaseSamplerV2):
         """What this sampler was told."""
         return self._options
 
+    @property
+    def default_shots(self) -> int:
+        """Shots of a PUB that says none."""
+        if self._options.default_shots is not None:
+            return self._options.default_shots
+        shots = self._backend.options.shots
+        return shots if isinstance(shots, int) else 1024
+
     def run(self, pubs: Iterable[SamplerPubLike], *, shots: int | None = None) -> ParallelPrimitiveJob:
         """Send all circuits of all PUBs, and return at once. Everything is checked before anything is sent.
 
@@ -71,31 +79,26 @@ class SamplerV2(BaseSamplerV2):
             CircuitError: a circuit cannot run here.
             OptionError: a run cannot be told so.
         """
-        default = shots if shots is not None else self._default_shots()
-        coerced = [SamplerPub.coerce(pub, default) for pub in pubs]
-        for index, pub in enumerate(coerced):
+        default = self.default_shots if shots is None else shots
+        asked: list[SamplerPub] = coerced(SamplerPub, pubs, default)
+        for index, pub in enumerate(asked):
             if not pub.circuit.cregs:
                 warnings.warn(
                     f"PUB {index}: circuit {pub.circuit.name!r} has no classical register, so its result is "
                     "empty and it is not sent. Did you mean to measure, as with measure_all()?",
                     stacklevel=2,
                 )
-        sizes = [pub.size if pub.circuit.cregs else 0 for pub in coerced]
-        each = [int(pub.shots) for pub, size in zip(coerced, sizes, strict=True) for _ in range(size)]
+        sizes = [pub.size if pub.circuit.cregs else 0 for pub in asked]
+        each = [int(pub.shots) for pub, size in zip(asked, sizes, strict=True) for _ in range(size)]
         options = run_options(self._backend, self._options, shots=each, memory=True)
         drafts: list[Draft] = []
-        for pub, size in zip(coerced, sizes, strict=True):
+        for index, (pub, size) in enumerate(zip(asked, sizes, strict=True)):
             if size:
-                values = table_of(pub.circuit, pub.parameter_values)
-                drafts += self._backend.drafts(pub.circuit, values, options)
+                with naming_pub(index):
+                    values = table_of(pub.circuit, pub.parameter_values)
+                    drafts += self._backend.drafts(pub.circuit, values, options)
         job = self._backend.send(drafts, options)
-        return ParallelPrimitiveJob(job, _Finish(job, coerced, sizes))
-
-    def _default_shots(self) -> int:
-        if self._options.default_shots is not None:
-            return self._options.default_shots
-        shots = self._backend.options.shots
-        return shots if isinstance(shots, int) else 1024
+        return ParallelPrimitiveJob(job, _Finish(job, asked, sizes))
 
 
 @dataclass(frozen=True, slots=True)

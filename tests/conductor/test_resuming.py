@@ -21,9 +21,11 @@ from qiskit_parallel_ionq.errors import (
     NotFoundError,
     NotSentError,
     SubmissionUnknownError,
+    api_error,
 )
 from qiskit_parallel_ionq.journal import Journal
-from qiskit_parallel_ionq.lifecycle import Phase
+from qiskit_parallel_ionq.lifecycle import BetPlaced, Fetched, Phase, Seen
+from qiskit_parallel_ionq.wire import JobRecord, JobState
 
 NOT_NOW = NotSentError("not now")
 
@@ -332,9 +334,10 @@ def test_times_of_another_process_never_cut_a_search_short(simulation, assert_ri
         run.send(1, record=record)
         until_on_its_way(run)
         run.crash(lambda: True)
-        run.time.now += 2000.0
+        run.time.now += 1000.0
         for number in range(60):
             run.ionq._store({"metadata": {"qpi": f"another {number}"}, "input": {"circuit": []}, "shots": 1})
+        run.time.now += 1000.0
         run.wall_is_off = wall_is_off
         batch = settle(run, adopt(run, record.after_a_crash()))
         assert_right(batch)
@@ -489,22 +492,68 @@ def test_a_run_that_is_handed_over_waits_for_answers_and_then_goes_on_elsewhere(
     run.loop.turn()
 
 
-def test_timers_of_a_run_that_was_handed_over_disturb_nobody(simulation, assert_right):
-    run, record = simulation(execution=0.5), Memory()
-    run.ionq.get_faults = lambda: 503 if run.time.now < 6.0 else None
+def test_timers_of_a_run_that_was_handed_over_disturb_nobody(simulation, assert_right, monkeypatch):
+    run, record = simulation(execution=lambda number: 0.5 if number < 2 else 20.0), Memory()
+    read = run.ionq.result
+
+    def late(path):
+        if "child" in path and run.time.now < 6.0:
+            raise api_error(503, method="GET", path=path)
+        return read(path)
+
+    monkeypatch.setattr(run.ionq, "result", late)
     batch = run.send(8, record=record, circuits_per_job=4, memory=True, target="qpu.forte-1")
-    other = run.send(2)
+    other = run.send(1)
     while run.time.now < 3.0:
         run.loop.turn()
+    assert batch.submissions[0].phase is Phase.FETCHING
     released = run.conductor.release(batch)
     while not released.done():
         run.loop.turn()
     assert_right(run.finish(other))
-    while run.time.now < 60.0:
-        run.loop.at(run.time.now + 1.0, lambda: None)
+    run.crash()
+    assert settle(run, adopt(run, record.after_a_crash())).errors == {}
+
+
+def test_a_job_that_failed_while_its_result_was_asked_for_unseen_leaves_the_record_sound(simulation):
+    run, record = simulation(execution=50.0), Memory()
+    batch = run.send(1, record=record)
+    while not batch.submissions or batch.submissions[0].job_id is None:
         run.loop.turn()
-    successor = settle(run, adopt(run, record.after_a_crash()))
-    assert successor.errors == {}
+    failed = JobRecord("job-0", JobState.FAILED, failure_message="because")
+    for event in (BetPlaced(), Seen(failed, 1.0), Fetched(2.0)):
+        run.conductor.apply(batch, 0, event)
+    assert batch.submissions[0].phase is Phase.DONE
+    story = record.story()
+    assert not story.is_damaged
+    assert story.submissions[0].phase is Phase.DONE
+
+
+def test_what_another_process_began_teaches_nothing_about_how_long_jobs_take(simulation, assert_right):
+    run, record = simulation(execution=0.5, predicts=False), Memory()
+    run.send(1, record=record)
+    while not run.ionq.jobs_stored:
+        run.loop.turn()
+    run.crash()
+    run.time.now += 5000.0
+    assert_right(settle(run, adopt(run, record.after_a_crash())))
+    begun = run.time.now
+    assert_right(run.run(3))
+    assert run.time.now - begun < 3.0
+
+
+@pytest.mark.parametrize("wall_is_off", [-7200.0, 7200.0])
+def test_a_clock_that_was_put_back_delays_no_result(simulation, assert_right, wall_is_off):
+    run, record = simulation(execution=lambda number: 5.0 if number >= 2 else 100.0, predicts=False), Memory()
+    run.send(2, record=record)
+    while len(run.ionq.jobs_stored) < 2:
+        run.loop.turn()
+    run.crash()
+    run.wall_is_off = wall_is_off
+    assert_right(run.run(2))  # how long they take is known now
+    begun = run.time.now
+    assert_right(settle(run, adopt(run, record.after_a_crash())))
+    assert run.time.now - begun < 200.0
 
 
 def test_a_parcel_that_comes_too_late_is_let_go(simulation, assert_right):

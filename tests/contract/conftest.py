@@ -24,6 +24,20 @@ REQUIREMENTS = {
     "cirq_client": ("cirq-ionq==1.7.0",),
     "ionq_core_client": ("ionq-core==0.2.0",),
     "pennylane_client": ("pennylane-ionq==0.45.0", "pennylane==0.45.1"),
+    "libraries": (
+        "qiskit-machine-learning==0.9.1",
+        "qiskit-algorithms==0.4.0",
+        "qiskit-optimization==0.7.0",
+        "qiskit-nature==0.8.0",
+        "qiskit-experiments==0.14.2",
+        "qiskit-addon-cutting==0.10.0",
+        "mitiq==1.1.0; python_version < '3.13'",
+        "ply",
+        "pytest",
+        "hypothesis",
+        "--editable",
+        str(Path(__file__).parents[2]),
+    ),
 }
 UNREACHABLE = (
     "NewConnectionError",
@@ -95,6 +109,12 @@ def interpreter(client: str) -> Path:
                 pytest.fail(f"pip could not install {' '.join(wanted)}:\n{said}")
             complete.touch()
     return python
+
+
+@pytest.fixture(scope="session")
+def library_python() -> Path:
+    """The Python that has the libraries above Qiskit's primitives, and this package."""
+    return interpreter("libraries")
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from . import faults
-from .faults import Script
+from .faults import Fault, Script
 from .service import Habits
 
 
@@ -44,6 +44,7 @@ class Adversary:
         """Return when the service misbehaves."""
         reads = faults.read_faults()
         menu = {
+            faults.STORED: [Fault("odd status")],
             faults.POST: faults.submission_faults(late=self.late),
             faults.LIST: faults.listing_faults(stale=self.lag),
             **dict.fromkeys((faults.LOOK, faults.JOB, faults.RESULT, faults.CANCEL, faults.WHOAMI), reads),

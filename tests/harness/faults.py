@@ -127,7 +127,8 @@ def submission_faults(*, late: float = 0.0) -> list[Fault]:
     """
     wire = [Fault(kind, after=after) for kind in ("reset", "close", "stall") for after in (False, True)]
     answers = [
-        Fault(kind, after=True) for kind in ("truncated", "garbage", "no id", "wrong id", "repeated id")
+        Fault(kind, after=True)
+        for kind in ("truncated", "garbage", "no id", "wrong id", "unknown id", "repeated id")
     ]
     edge = [status(code, after=after) for code in EDGE for after in (False, True)]
     odd = [status(code, after=after) for code in (408, 409, 425) for after in (False, True)]

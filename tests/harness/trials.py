@@ -452,13 +452,13 @@ def spoilt_record(step: str, *, torn: bool) -> None:
         middle = bytearray(lines[1])
         middle[len(middle) // 2] ^= 4
         path.write_bytes(b"".join([lines[0], bytes(middle), *lines[2:]]))
-        stored = [record["token"] for record in trial.world.log if record["is"] == "stored"]
         trial.resume(submit=True)
         trial.settle()
         assert isinstance(trial.refusal, JournalError)
         trial.resume(submit=False)
         trial.settle()
-        assert [record["token"] for record in trial.world.log if record["is"] == "stored"] == stored
+        stored = [record["token"] for record in trial.world.log if record["is"] == "stored"]
+        assert len(stored) == len(set(stored))  # what was on its way still arrives; nothing comes again
         if not stored:
             assert isinstance(trial.refusal, JobError)
             continue

@@ -30,7 +30,7 @@ from .trials import keep
 CIRCUITS = several(4)
 LARGEST = 100_000
 """Bytes beyond which an answer is not read on, here."""
-SETTLE, SILENCE = 0.4, 0.7
+SETTLE, SILENCE = 1.5, 1.0
 CUTS = {
     ("TLS", "reset"): Cut("down", 100, "reset"),
     ("TLS", "stall"): Cut("down", 100, "stall"),
@@ -38,7 +38,7 @@ CUTS = {
     ("TLS", "truncated"): Cut("down", 100, "close"),
     ("send", "reset"): Cut("up", 300, "reset"),
     ("send", "stall"): Cut("up", 300, "stall"),
-    ("send", "drip"): Cut("up", 300, "trickle"),
+    ("send", "drip"): Cut("up", 300, "trickle", pause=0.0001),
 }
 """What befalls the connection of the first submission: in its handshake, or in its request."""
 DRIP = 0.0005

@@ -283,7 +283,6 @@ class BatchError(JobError, ExceptionGroup):
         exceptions: the same reasons, without their indices.
         result: a Qiskit ``Result`` with all N entries; those in ``failures`` have ``success=False``.
         job_id: the composite job.
-        run_id: the same.
         total: how many circuits the job has.
 
     >>> error = BatchError({1: CircuitFailedError("too deep"), 4: ValueError()}, total=6, job_id="run")

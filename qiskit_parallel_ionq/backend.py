@@ -32,7 +32,8 @@ from .errors import BudgetError, CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
 from .journal import Record
 from .options import RunOptions
-from .parcel import Packer, Parcel
+from .packer import Packer
+from .parcel import Parcel
 from .rerun import next_generation
 from .target import Gateset, build_target, family_of
 from .wire import CatalogEntry, CostEstimate
@@ -401,7 +402,9 @@ class ParallelIonQBackend(BackendV2):
     ) -> Iterator[Parcel | _Unready]:
         """Compile, encode and pack one by one: the first is on its way before the last is compiled."""
         run = batch.run
-        packer = Packer(run.id, run.total, run.target, options, run.user_agent, run.seed)
+        packer = Packer(
+            run.id, run.total, run.target, options, run.user_agent, run.seed, run.shots, run.first
+        )
         for index, waiting in enumerate(drafts):
             try:
                 encoded = waiting.encode()
@@ -420,9 +423,9 @@ class ParallelIonQBackend(BackendV2):
             if batch.project is not None:
                 batch.record.note({"is": "project", "id": batch.project})
 
-    def run_again(self, earlier: Batch, *, spend: bool) -> ParallelIonQJob:
+    def run_again(self, earlier: Batch, *, spend: bool, split: bool = False) -> ParallelIonQJob:
         """Execute failed circuits of a run again; see ``ParallelIonQJob.retry``."""
-        run, parcels = next_generation(earlier, spend=spend, created_at=time.time())
+        run, parcels = next_generation(earlier, spend=spend, split=split, created_at=time.time())
         conductor = self._account.conductor()
         self._account.require_available(self.ionq_target)
         batch = Batch(run, self._account.begin_record(run))

@@ -155,9 +155,10 @@ class Batch:
     def rng(self, index: int) -> np.random.Generator:
         """Return the generator that belongs to one circuit, whatever happened to the others.
 
-        It is child ``index`` of ``SeedSequence(run.seed)``.
+        It is child ``index`` of ``SeedSequence(run.seed)``; in a stream, counted from the stream's beginning.
         """
-        return np.random.default_rng(np.random.SeedSequence(self.run.seed, spawn_key=(index,)))
+        place = self.run.first + index
+        return np.random.default_rng(np.random.SeedSequence(self.run.seed, spawn_key=(place,)))
 
     def phase(self, index: int) -> Phase:
         """Return where a circuit stands."""

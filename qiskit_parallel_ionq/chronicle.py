@@ -68,6 +68,10 @@ class Run:
     """Seconds of the wall clock."""
     generation: int = 0
     user_agent: str = ""
+    stream: str = ""
+    """Id of the run that began the stream of which this is a stretch, if it is one."""
+    first: int = 0
+    """Position in the stream of the first circuit."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +133,10 @@ class Summary:
     failed: int
     """Circuits that have none and will have none."""
     url: str
+    stream: str = ""
+    """Id of the stream of which it is a stretch, if it is one."""
+    first: int = 0
+    """Position in the stream of the first circuit."""
 
     @property
     def is_over(self) -> bool:
@@ -145,7 +153,15 @@ def summary(story: Chronicle) -> Summary:
     run = story.run
     done = len(story.results)
     return Summary(
-        run.id, run.created_at, run.target, run.total, done, len(failed - set(story.results)), run.url
+        run.id,
+        run.created_at,
+        run.target,
+        run.total,
+        done,
+        len(failed - set(story.results)),
+        run.url,
+        run.stream,
+        run.first,
     )
 
 

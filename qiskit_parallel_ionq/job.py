@@ -215,7 +215,7 @@ class ParallelIonQJob(JobV1):
         shift = loop.wall() - loop.now()
         return report_on(self._batch, lambda at: at + shift)
 
-    def retry(self, *, spend: bool = False) -> ParallelIonQJob:
+    def retry(self, *, spend: bool = False, split: bool = False) -> ParallelIonQJob:
         """Execute exactly the circuits that failed by no fault of theirs again, as a new job of N circuits.
 
         The new job's id is this one's with a number after it; results that are here are in its, too. What the
@@ -224,6 +224,8 @@ class ParallelIonQJob(JobV1):
 
         Args:
             spend: whether it may cost money; on a machine it must be said.
+            split: whether circuits that shared a job go out one by one, and with them those that have no
+                result only because their job as a whole was refused or failed.
 
         Raises:
             JobError: this job is not over, or no circuit is worth another try.
@@ -231,7 +233,7 @@ class ParallelIonQJob(JobV1):
             JournalError: what was sent is not known any more.
         """
         backend: Any = self.backend()
-        job: ParallelIonQJob = backend.run_again(self._batch, spend=spend)
+        job: ParallelIonQJob = backend.run_again(self._batch, spend=spend, split=split)
         return job
 
     def leave(self) -> None:

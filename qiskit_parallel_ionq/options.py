@@ -64,6 +64,8 @@ class RunOptions:
     """False: one circuit after the other, each awaited before the next is sent (for comparison)."""
     circuits_per_job: int | Literal["auto"] = 1
     """How many circuits share one IonQ job, 1 to 5,000; ``"auto"``: chosen by their number, `pack_size`."""
+    window: int = 4096
+    """How many circuits of a long iterator may be under way, or have results that nobody has read."""
     optimization_level: int | None = 1
     """Level at which circuits that are not native are compiled, 0 to 3; None: refuse to compile."""
     on_unknown: OnUnknown = "reconcile"
@@ -328,6 +330,7 @@ _CHECKS: dict[str, Any] = {
     "max_workers": _whole(1, MAX_WORKERS_LIMIT),
     "use_parallel": _flag,
     "circuits_per_job": _per_job,
+    "window": _whole(1, 1_000_000),
     "optimization_level": _whole(0, 3),
     "on_unknown": _choice(OnUnknown),
     "max_cost": _amount,

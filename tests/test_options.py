@@ -43,6 +43,7 @@ ACCEPTED = [
     ("max_workers", 64, 64),
     ("use_parallel", False, False),
     ("circuits_per_job", 5_000, 5_000), ("circuits_per_job", "auto", "auto"),
+    ("window", 1, 1),
     ("optimization_level", None, None),
     ("optimization_level", 3, 3),
     ("on_unknown", "never", "never"),
@@ -76,6 +77,7 @@ REFUSED = [
     ("max_jobs", 0), ("max_jobs", 2.5),
     ("max_workers", 0), ("max_workers", 65), ("max_workers", 2.0),
     ("circuits_per_job", 0), ("circuits_per_job", 5_001), ("circuits_per_job", "most"),
+    ("window", 0), ("window", 1.0), ("window", "auto"),
     ("optimization_level", 4), ("optimization_level", -1), ("optimization_level", "1"),
     ("on_unknown", "retry"), ("on_unknown", 1), ("on_unknown", np.array(["never"])),
 ]  # fmt: skip

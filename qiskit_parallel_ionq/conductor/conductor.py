@@ -84,6 +84,10 @@ class Conductor:
         """Note that a circuit never became a parcel."""
         self.loop.post(lambda: self._fail(batch, index, error))
 
+    def find(self, run_id: str) -> Batch | None:
+        """Return a run that is under way here, whoever still holds its job."""
+        return next((batch for batch in list(self._ledgers) if batch.run.id == run_id), None)
+
     def cancel(self, batch: Batch, *, include_running: bool) -> None:
         """Cancel what has no result yet."""
         self.loop.post(lambda: self._cancel(batch, include_running))

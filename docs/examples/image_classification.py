@@ -225,11 +225,9 @@ def plot(histories, baselines, alone, options):
         epochs = range(len(history.accuracies))
         accuracies.plot(epochs, np.array(history.accuracies) * 100, marks[name] + "-", **style)
     for (name, value), line in zip(baselines.items(), (":", "--", "-."), strict=True):
-        accuracies.axhline(
-            100 * value, color="#555555", ls=line, lw=1.5, label=f"logistic regression, {name}"
-        )
+        accuracies.axhline(100 * value, color="#555555", ls=line, lw=1.5, label=name)
     losses.set(title="Training", xlabel="batch", ylabel="loss (cross entropy)", ylim=(0, None))
-    accuracies.set(title="Unseen images", xlabel="epoch", ylabel="told right (%)", ylim=(40, 102))
+    accuracies.set(title="Unseen images", xlabel="epoch", ylabel="told right (%)", ylim=(0, 102))
     accuracies.set_xticks(range(options.epochs + 1))
     losses.legend(frameon=False)
     accuracies.legend(frameon=False, loc="lower right", fontsize="small")

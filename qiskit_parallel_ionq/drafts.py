@@ -31,6 +31,8 @@ class Draft:
     num_clbits: int
     encode: Callable[[], EncodedCircuit]
     """Compiles and encodes; raises errors of this package, or of Qiskit's compiler."""
+    is_work: bool = False
+    """Whether another process could take that off this one's hands: it takes long, and can be pickled."""
 
 
 def draft(circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None) -> Draft:
@@ -42,7 +44,8 @@ def draft(circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None
         target: where it is to run.
         level: how it is compiled if it is not native; None: it is.
     """
-    return Draft(circuit.name, circuit.num_clbits, partial(_encode, circuit, kind, target, level or 0))
+    work = partial(_encode, circuit, kind, target, level or 0)
+    return Draft(circuit.name, circuit.num_clbits, work, is_work=True)
 
 
 def unfit(name: str, error: CircuitError) -> Draft:

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -37,7 +38,14 @@ class Sends(Protocol):
     def draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
         """Check one circuit of a list."""
 
-    def send(self, drafts: Sequence[Draft], options: RunOptions, stretch: Stretch) -> ParallelIonQJob:
+    def send(
+        self,
+        drafts: Sequence[Draft],
+        options: RunOptions,
+        stretch: Stretch,
+        *,
+        executor: Executor | None,
+    ) -> ParallelIonQJob:
         """Send checked circuits as a run."""
 
 
@@ -48,10 +56,13 @@ class Sender:
         backend: where to.
         options: of the whole stream.
         seed: of what is sampled here.
+        executor: makes requests in other processes.
     """
 
-    def __init__(self, backend: Sends, options: RunOptions, seed: int) -> None:
-        self._backend, self._options, self._seed = backend, options, seed
+    def __init__(
+        self, backend: Sends, options: RunOptions, seed: int, executor: Executor | None = None
+    ) -> None:
+        self._backend, self._options, self._seed, self._executor = backend, options, seed, executor
         self._name = new_run_id()[:-_DIGITS]
         self._number = 0
         self._jobs = 0
@@ -78,7 +89,7 @@ class Sender:
         run_id = self._name + base62(self._number, _DIGITS)
         self._number += 1
         stretch = Stretch(run_id, self.stream_id, first, self._seed, changed)
-        job = self._backend.send(drafts, options, stretch)
+        job = self._backend.send(drafts, options, stretch, executor=self._executor)
         self._jobs += job.batch.announced
         if job.batch.budget is not None:
             self._cost += job.batch.budget.total

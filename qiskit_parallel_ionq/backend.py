@@ -26,7 +26,7 @@ from .chronicle import Run, parcel_record
 from .compiler import is_dynamic
 from .conductor import Conductor
 from .cost import Budget, CostReport, Workload, cost_report, workload
-from .drafts import Draft, draft, drafts
+from .drafts import Draft, bound_drafts, draft, drafts
 from .encode import Kind
 from .errors import BudgetError, CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
@@ -198,8 +198,7 @@ class ParallelIonQBackend(BackendV2):
         chosen.each_shots(len(circuits))
         if circuits:
             self._account.require_available(self.ionq_target)
-        checked = [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
-        return self.send(checked, chosen)
+        return self.send(self._drafts(circuits, chosen), chosen)
 
     def run_options(self, **options: Any) -> RunOptions:
         """Return what a run with these options would be told: they go before the backend's own.
@@ -290,9 +289,8 @@ class ParallelIonQBackend(BackendV2):
         if circuits:
             self._account.require_available(self.ionq_target)
         batch = Batch(self._new_run(len(circuits), chosen))
-        drafted = [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
         parcels = []
-        for part in self._parts(batch, drafted, chosen):
+        for part in self._parts(batch, self._drafts(circuits, chosen), chosen):
             if not isinstance(part, Parcel):
                 raise part.error
             parcels.append(part)
@@ -341,12 +339,19 @@ class ParallelIonQBackend(BackendV2):
         if report.saving > 0.01 * report.total and report.at_minimum > 1:
             logger.warning("This run will cost %s", report)
 
-    def _draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
-        """Check one circuit of a list.
+    def _drafts(self, circuits: Sequence[Any], options: RunOptions) -> list[Draft]:
+        """Check a list of circuits.
 
         Raises:
-            CircuitError: it cannot run; names the circuit by index and name.
+            CircuitError: one cannot run; names it by index and name.
         """
+        checked = [self._bound(index, circuit, options) for index, circuit in enumerate(circuits)]
+        if not checked:
+            return []
+        return bound_drafts(checked, self._target_with(options.noise_model), options.optimization_level)
+
+    def _bound(self, index: int, circuit: Any, options: RunOptions) -> tuple[QuantumCircuit, Kind]:
+        """Check one circuit of a list."""
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
                 f"circuit {index} is no QuantumCircuit but {type(circuit).__name__}: {circuit!r:.80}"
@@ -358,8 +363,7 @@ class ParallelIonQBackend(BackendV2):
                 f"{who} has unbound parameters: {names}{', …' if circuit.num_parameters > 5 else ''}; "
                 "bind them with assign_parameters"
             )
-        target = self._target_with(options.noise_model)
-        return draft(*self._checked(circuit, options, index), target, options.optimization_level)
+        return self._checked(circuit, options, index)
 
     def _checked(
         self, circuit: QuantumCircuit, options: RunOptions, index: int | None = None

@@ -26,7 +26,7 @@ from .chronicle import Run, parcel_record
 from .compiler import is_dynamic
 from .conductor import Conductor
 from .cost import Budget, CostReport, Workload, cost_report, workload
-from .drafts import Draft, bound_drafts, draft, drafts
+from .drafts import Draft, Drafter, bound_drafts, draft, drafter
 from .encode import Kind
 from .errors import BudgetError, CircuitError, CompileError, IonQError
 from .job import ParallelIonQJob
@@ -226,13 +226,36 @@ class ParallelIonQBackend(BackendV2):
             CredentialsError: there is no API key.
             TargetError: the target does not exist or is not available.
         """
-        self._account.require_available(self.ionq_target)
-        table = np.asarray(values, dtype=float)
+        self.require_available()
+        return self.drafter(circuit, options)(np.asarray(values, dtype=float))
+
+    def drafter(self, circuit: QuantumCircuit, options: RunOptions) -> Drafter:
+        """Check a circuit once, and return what makes `drafts` of it again and again.
+
+        It may be kept as long as nobody changes the circuit.
+
+        Raises:
+            CircuitError: the circuit cannot run here.
+        """
         target, level = self._target_with(options.noise_model), options.optimization_level
-        if level is None and circuit.num_parameters:  # whether gates are native depends on the values
-            bound = [circuit.assign_parameters(row) for row in table]
+        if level is not None or not circuit.num_parameters:
+            return drafter(*self._checked(circuit, options), target, level)
+
+        def checked(values: npt.NDArray[np.float64]) -> list[Draft]:
+            # Whether gates are native depends on the values.
+            bound = [circuit.assign_parameters(row) for row in values]
             return [draft(*self._checked(each, options), target, level) for each in bound]
-        return drafts(*self._checked(circuit, options), target, level, table)
+
+        return checked
+
+    def require_available(self) -> None:
+        """Make sure that circuits can be sent at all.
+
+        Raises:
+            CredentialsError: there is no API key.
+            TargetError: the target does not exist or is not available.
+        """
+        self._account.require_available(self.ionq_target)
 
     def send(self, drafts: Sequence[Draft], options: RunOptions) -> ParallelIonQJob:
         """Send circuits that are checked already, as `run` does.

@@ -108,42 +108,70 @@ def _alike(
     return {structure: members for structure, members in found.items() if len(members) > 1}
 
 
-def drafts(
-    circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None, values: npt.NDArray[np.float64]
-) -> list[Draft]:
-    """Return one draft for each set of values of a circuit's parameters.
+Drafter = Callable[[npt.NDArray[np.float64]], list[Draft]]
+"""Makes one draft for each set of values of a circuit's parameters.
+
+The values have the shape (sets, parameters), in the order of ``circuit.parameters``. A `CircuitError` says
+that one is not finite, or that a gate has no finite parameter for it.
+"""
+
+
+def drafter(circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None) -> Drafter:
+    """Return what makes drafts of a circuit. It may be kept, as long as nobody changes the circuit.
 
     Args:
         circuit: checked, but for its parameters; without instructions of the user's own.
         kind: the language to send it in.
         target: where it is to run.
         level: how it is compiled if it is not native; None: it is.
-        values: of shape (sets, parameters), in the order of ``circuit.parameters``.
 
     Raises:
-        CircuitError: a value is not finite, or a gate has no finite parameter for it.
         CompileError: the circuit cannot be compiled.
     """
-    require_finite(circuit, values)
     if not circuit.num_parameters:
-        return [draft(circuit, kind, target, level)] * len(values)
+        one = draft(circuit, kind, target, level)
+        return lambda values: [one] * len(values)
     if kind == "qasm3" or level is None or _is_partly_native(circuit):
-        bound = [circuit.assign_parameters(row) for row in values]
-        return [draft(each, kind, target, level) for each in bound]
-    structure = Structure.of(circuit)
-    bare = _without_phase(circuit)
-    if not compiler.is_native_target(target):
-        translated = _translated_template(structure, target, level)
-        header = experiment_header(bare)
-        return [
-            Draft(circuit.name, circuit.num_clbits, partial(translated.encode, row, header))
-            for row in values.tolist()
-        ]
-    template = _native_template(structure, target, level)
+        make: Drafter = partial(_drafts_bound, circuit, kind, target, level)
+    elif compiler.is_native_target(target):
+        template = _native_template(Structure.of(circuit), target, level)
+        make = partial(_drafts_played, circuit.name, template, _without_phase(circuit))
+    else:
+        translated = _translated_template(Structure.of(circuit), target, level)
+        make = partial(_drafts_translated, circuit, translated, experiment_header(_without_phase(circuit)))
+
+    def finite(values: npt.NDArray[np.float64]) -> list[Draft]:
+        require_finite(circuit, values)
+        return make(values)
+
+    return finite
+
+
+def _drafts_bound(
+    circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None, values: npt.NDArray[np.float64]
+) -> list[Draft]:
+    return [draft(circuit.assign_parameters(row), kind, target, level) for row in values]
+
+
+def _drafts_translated(
+    circuit: QuantumCircuit,
+    template: _TranslatedTemplate,
+    header: Mapping[str, Any],
+    values: npt.NDArray[np.float64],
+) -> list[Draft]:
+    return [
+        Draft(circuit.name, circuit.num_clbits, partial(template.encode, row, header))
+        for row in values.tolist()
+    ]
+
+
+def _drafts_played(
+    name: str, template: _NativeTemplate, bare: QuantumCircuit, values: npt.NDArray[np.float64]
+) -> list[Draft]:
     try:
         table = template.table(values)
     except CircuitError as error:
-        raise CircuitError(f"circuit {circuit.name!r}: {error}") from error
+        raise CircuitError(f"circuit {name!r}: {error}") from error
     return _parts(template, table, [bare] * len(table))
 
 

@@ -13,7 +13,7 @@ from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate, efficient_su
 from qiskit.quantum_info import SparsePauliOp
 
 from qiskit_parallel_ionq import CircuitError, compiler
-from qiskit_parallel_ionq.drafts import _lifted_template, _native_template, bound_drafts, draft, drafts
+from qiskit_parallel_ionq.drafts import _lifted_template, _native_template, bound_drafts, draft, drafter
 from qiskit_parallel_ionq.gates import GPI2Gate
 from qiskit_parallel_ionq.structure import Structure
 
@@ -189,7 +189,7 @@ def test_a_value_that_is_not_finite_is_named(local):
     values = np.zeros((2, circuit.num_parameters))
     values[1, 4] = np.nan
     with pytest.raises(CircuitError, match=r"set 1 .*θ\[4\] .*nan"):
-        drafts(circuit, "native", backend.target, 1, values)
+        drafter(circuit, "native", backend.target, 1)(values)
 
 
 def test_mid_circuit_measurements_go_out_as_openqasm(local):

@@ -26,7 +26,7 @@ from .chronicle import Run, new_run_id, parcel_record
 from .compiler import is_dynamic
 from .conductor import Conductor
 from .cost import Budget, CostReport, Workload, cost_report, workload
-from .drafts import Draft, draft, drafts
+from .drafts import Draft, Drafter, bound_drafts, draft, drafter, unfit
 from .encode import Kind
 from .errors import BudgetError, CircuitError, IonQError, OptionError
 from .job import ParallelIonQJob
@@ -237,8 +237,7 @@ class ParallelIonQBackend(BackendV2):
         chosen.each_shots(len(circuits))
         if circuits:
             self._account.require_available(self.ionq_target)
-        checked = [self.draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
-        return self.send(checked, chosen, executor=executor)
+        return self.send(self.drafted(circuits, chosen), chosen, executor=executor)
 
     def _stream(
         self, circuits: Iterator[Any], options: RunOptions, executor: Executor | None
@@ -282,13 +281,36 @@ class ParallelIonQBackend(BackendV2):
             CredentialsError: there is no API key.
             TargetError: the target does not exist or is not available.
         """
-        self._account.require_available(self.ionq_target)
-        table = np.asarray(values, dtype=float)
+        self.require_available()
+        return self.drafter(circuit, options)(np.asarray(values, dtype=float))
+
+    def drafter(self, circuit: QuantumCircuit, options: RunOptions) -> Drafter:
+        """Check a circuit once, and return what makes `drafts` of it again and again.
+
+        It may be kept as long as nobody changes the circuit.
+
+        Raises:
+            CircuitError: the circuit cannot run here.
+        """
         target, level = self._target_with(options.noise_model), options.optimization_level
-        if level is None and circuit.num_parameters:  # whether gates are native depends on the values
-            bound = [circuit.assign_parameters(row) for row in table]
+        if level is not None or not circuit.num_parameters:
+            return drafter(*self._checked(circuit, options), target, level)
+
+        def checked(values: npt.NDArray[np.float64]) -> list[Draft]:
+            # Whether gates are native depends on the values.
+            bound = [circuit.assign_parameters(row) for row in values]
             return [draft(*self._checked(each, options), target, level) for each in bound]
-        return drafts(*self._checked(circuit, options), target, level, table)
+
+        return checked
+
+    def require_available(self) -> None:
+        """Make sure that circuits can be sent at all.
+
+        Raises:
+            CredentialsError: there is no API key.
+            TargetError: the target does not exist or is not available.
+        """
+        self._account.require_available(self.ionq_target)
 
     def send(
         self,
@@ -361,9 +383,8 @@ class ParallelIonQBackend(BackendV2):
         if circuits:
             self._account.require_available(self.ionq_target)
         batch = Batch(self._new_run(len(circuits), chosen))
-        drafted = [self.draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
         parcels = []
-        for part in self._parts(batch, drafted, chosen, executor):
+        for part in self._parts(batch, self.drafted(circuits, chosen), chosen, executor):
             if not isinstance(part, Parcel):
                 raise part.error
             parcels.append(part)
@@ -412,12 +433,36 @@ class ParallelIonQBackend(BackendV2):
         if report.saving > 0.01 * report.total and report.at_minimum > 1:
             logger.warning("This run will cost %s", report)
 
-    def draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
-        """Check one circuit of a list.
+    def drafted(
+        self, circuits: Sequence[Any], options: RunOptions, *, first: int | None = None
+    ) -> list[Draft]:
+        """Check a list of circuits, and return what to `send`.
+
+        Args:
+            circuits: all parameters bound.
+            options: of the run, from `run_options`.
+            first: position of the first one in a stream, where one that cannot run fails alone, in its turn.
 
         Raises:
-            CircuitError: it cannot run; names the circuit by index and name.
+            CircuitError: one cannot run; names it by index and name.
         """
+        checked: dict[int, tuple[QuantumCircuit, Kind]] = {}
+        drafts: dict[int, Draft] = {}
+        for place, circuit in enumerate(circuits):
+            try:
+                checked[place] = self._bound((first or 0) + place, circuit, options)
+            except CircuitError as error:
+                if first is None:
+                    raise
+                drafts[place] = unfit(getattr(circuit, "name", f"circuit {first + place}"), error)
+        if checked:
+            target = self._target_with(options.noise_model)
+            made = bound_drafts([*checked.values()], target, options.optimization_level)
+            drafts.update(zip(checked, made, strict=True))
+        return [drafts[place] for place in range(len(circuits))]
+
+    def _bound(self, index: int, circuit: Any, options: RunOptions) -> tuple[QuantumCircuit, Kind]:
+        """Check one circuit of a list."""
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
                 f"circuit {index} is no QuantumCircuit but {type(circuit).__name__}: {circuit!r:.80}"
@@ -429,8 +474,7 @@ class ParallelIonQBackend(BackendV2):
                 f"{who} has unbound parameters: {names}{', …' if circuit.num_parameters > 5 else ''}; "
                 "bind them with assign_parameters"
             )
-        target = self._target_with(options.noise_model)
-        return draft(*self._checked(circuit, options, index), target, options.optimization_level)
+        return self._checked(circuit, options, index)
 
     def _checked(
         self, circuit: QuantumCircuit, options: RunOptions, index: int | None = None

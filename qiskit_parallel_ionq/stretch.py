@@ -10,8 +10,8 @@ from typing import Any, Protocol
 
 from .batch import Changed
 from .chronicle import base62, new_run_id
-from .drafts import Draft, unfit
-from .errors import BudgetError, CircuitError
+from .drafts import Draft
+from .errors import BudgetError
 from .job import ParallelIonQJob
 from .options import RunOptions
 
@@ -35,8 +35,8 @@ class Stretch:
 class Sends(Protocol):
     """What is asked of the backend."""
 
-    def draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
-        """Check one circuit of a list."""
+    def drafted(self, circuits: Sequence[Any], options: RunOptions, *, first: int) -> list[Draft]:
+        """Check circuits; one that cannot run fails alone."""
 
     def send(
         self,
@@ -85,7 +85,7 @@ class Sender:
             BudgetError: the stream would leave its bounds. Nothing of the stretch was sent.
         """
         options = self._left()
-        drafts = [self._draft(first + place, circuit, options) for place, circuit in enumerate(circuits)]
+        drafts = self._backend.drafted(circuits, options, first=first)
         run_id = self._name + base62(self._number, _DIGITS)
         self._number += 1
         stretch = Stretch(run_id, self.stream_id, first, self._seed, changed)
@@ -108,9 +108,3 @@ class Sender:
             max_jobs=None if options.max_jobs is None else options.max_jobs - self._jobs,
             max_cost=None if options.max_cost is None else max(0.0, options.max_cost - self._cost),
         )
-
-    def _draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
-        try:
-            return self._backend.draft(index, circuit, options)
-        except CircuitError as error:
-            return unfit(getattr(circuit, "name", f"circuit {index}"), error)

@@ -40,7 +40,7 @@ def backend():
 
 
 def drafts(backend, count):
-    return [backend.draft(k, turned(k), RunOptions()) for k in range(count)]
+    return backend.drafted([turned(k) for k in range(count)], RunOptions())
 
 
 class Instead(Executor):

@@ -10,7 +10,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, ControlFlowOp
 
 from qiskit_parallel_ionq.compiler.blocks import resynthesise
-from qiskit_parallel_ionq.compiler.emission import emit, write
+from qiskit_parallel_ionq.compiler.emission import Pulse, emit, write
 from qiskit_parallel_ionq.compiler.pauli_network import Settings, synthesise
 from qiskit_parallel_ionq.compiler.pauli_reading import read_paulis, split_tail
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Program, Term
@@ -96,6 +96,21 @@ def to_native(
         if isinstance(item, Fence) and item.instruction is not None:
             item.instruction = _compile_blocks(item.instruction, family, level)
     return emit(found.items, circuit, family, reordering=level > 0), found.wires
+
+
+def to_pulses(circuit: QuantumCircuit, family: Family, level: int) -> list[Pulse]:
+    """Return the native gates that `to_native` would, and the measurements where they belong.
+
+    Args:
+        circuit: bound, of gates that `reading` knows, without control flow.
+        family: the two-qubit gate of the device.
+        level: as for `to_native`.
+
+    Raises:
+        CompileError: a gate is not known, or has a parameter that is not a finite real number.
+    """
+    found = shortest(circuit, family, level, relabelling=True)
+    return write(found.items, circuit.num_qubits, family, reordering=level > 0)
 
 
 def shortest(

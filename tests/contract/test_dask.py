@@ -48,7 +48,7 @@ def test_a_cluster_makes_what_this_process_makes(backend, client):
 
 
 def test_a_worker_that_is_killed_costs_nothing(backend, client):
-    drafts = [backend.draft(k, turned(k), RunOptions()) for k in range(10 * CHUNK)]
+    drafts = backend.drafted([turned(k) for k in range(10 * CHUNK)], RunOptions())
     made = encode_all(drafts, client.get_executor(pure=False))
     first = next(made)
     victim = next(iter(client.run(os.getpid).values()))

@@ -13,7 +13,8 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from .drafts import Draft
 from .encode import EncodedCircuit
@@ -26,6 +27,7 @@ CHUNK = 25
 AHEAD = 16
 """Chunks that are out, or back and not taken, at the most."""
 
+_T = TypeVar("_T")
 Work = Callable[[], EncodedCircuit]
 Made = EncodedCircuit | IonQError
 
@@ -60,10 +62,10 @@ def encode_all(drafts: Iterable[Draft], executor: Executor | None = None) -> Ite
 
     Args:
         drafts: any number of them.
-        executor: makes those that are work; None: this thread makes all.
+        executor: does the longer part of those that are worth the way; None: this thread makes all.
     """
     if executor is None:
-        yield from map(_made, drafts)
+        yield from (_done(draft.encode, draft.name) for draft in drafts)
         return
     bench = _Bench(executor)
     for draft in drafts:
@@ -74,47 +76,68 @@ def encode_all(drafts: Iterable[Draft], executor: Executor | None = None) -> Ite
         yield from bench.oldest()
 
 
+@dataclass(slots=True)
+class _Chunk:
+    """Drafts that stand together: what was made of each, or is left to do."""
+
+    names: list[str] = field(default_factory=list)
+    made: list[Made | Work] = field(default_factory=list)
+    out: Future[list[Made]] | None = None
+
+    @property
+    def rest(self) -> list[int]:
+        """Places of those with something left to do."""
+        return [place for place, made in enumerate(self.made) if callable(made)]
+
+
 class _Bench:
     """Chunks that are under way, in order."""
 
     def __init__(self, executor: Executor) -> None:
         self._executor: Executor | None = executor
-        self._open: list[Draft] = []
-        self._out: deque[tuple[list[Draft], Future[list[Made]] | None]] = deque()
+        self._open = _Chunk()
+        self._closed: deque[_Chunk] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._open or self._out)
+        return bool(self._open.made or self._closed)
 
     @property
     def is_full(self) -> bool:
-        return len(self._out) >= AHEAD
+        """Whether nothing more should be taken before something is given."""
+        return len(self._closed) >= AHEAD
 
     def take(self, draft: Draft) -> None:
-        """Put one more draft to those that go out next; whole chunks go out."""
-        if self._open and self._open[0].is_work != draft.is_work:
-            self._send()
-        self._open.append(draft)
-        if len(self._open) >= CHUNK:
-            self._send()
+        """Begin one more draft; whole chunks go out."""
+        begin = draft.begin if self._executor is not None and draft.begin is not None else draft.encode
+        self._open.names.append(draft.name)
+        self._open.made.append(_done(begin, draft.name))
+        if len(self._open.made) >= CHUNK:
+            self._close()
 
     def oldest(self) -> Iterator[Made]:
         """Yield what became of the chunk that went out first."""
-        if not self._out:
-            self._send()
-        drafts, future = self._out.popleft()
-        made = None if future is None else self._result(future)
-        yield from map(_made, drafts) if made is None else made
+        if not self._closed:
+            self._close()
+        chunk = self._closed.popleft()
+        found = None if chunk.out is None else self._result(chunk.out)
+        back = iter(found or ())
+        for name, made in zip(chunk.names, chunk.made, strict=True):
+            if not callable(made):
+                yield made
+            else:
+                yield _done(made, name) if found is None else next(back)
 
-    def _send(self) -> None:
-        drafts, self._open = self._open, []
-        future = None
-        if self._executor is not None and drafts[0].is_work:
-            works = _pickled(drafts)
-            try:
-                future = None if works is None else self._executor.submit(_make, works)
-            except Exception as error:  # noqa: BLE001 - executors are many, and none is needed
-                self._do_without(error)
-        self._out.append((drafts, future))
+    def _close(self) -> None:
+        chunk, self._open = self._open, _Chunk()
+        self._closed.append(chunk)
+        rest = chunk.rest
+        if self._executor is None or not rest:
+            return
+        works = _pickled([(chunk.made[place], chunk.names[place]) for place in rest])
+        try:
+            chunk.out = None if works is None else self._executor.submit(_make, works)
+        except Exception as error:  # noqa: BLE001 - executors are many, and none is needed
+            self._do_without(error)
 
     def _result(self, future: Future[list[Made]]) -> list[Made] | None:
         try:
@@ -129,29 +152,25 @@ class _Bench:
         self._executor = None
 
 
-def _pickled(drafts: list[Draft]) -> bytes | None:
+def _pickled(works: list[tuple[Any, str]]) -> bytes | None:
     """Return what travels, or None if something in it cannot: users put anything into their metadata."""
     try:
-        return pickle.dumps([draft.encode for draft in drafts])
+        return pickle.dumps(works)
     except Exception as error:  # noqa: BLE001 - whatever an object's own way of being pickled raises
-        names = f"{drafts[0].name!r} to {drafts[-1].name!r}"
+        names = f"{works[0][1]!r} to {works[-1][1]!r}"
         logger.warning("Circuits %s cannot be pickled (%r); they are compiled in this process", names, error)
         return None
 
 
 def _make(works: bytes) -> list[Made]:
-    """Compile and encode a chunk, in another process."""
+    """Do what is left to do of a chunk, in another process."""
     os.environ.setdefault("RAYON_NUM_THREADS", "1")  # there is a process for each core already
     os.environ.setdefault("QISKIT_IN_PARALLEL", "TRUE")
-    return [_done(work) for work in pickle.loads(works)]  # noqa: S301 - from the process that began us
+    return [_done(work, name) for work, name in pickle.loads(works)]  # noqa: S301 - from who began us
 
 
-def _made(draft: Draft) -> Made:
-    return _done(draft.encode, draft.name)
-
-
-def _done(work: Work, name: str | None = None) -> Made:
-    """Do the work; others are on their way, so whatever goes wrong is this circuit's failure."""
+def _done(work: Callable[[], _T], name: str) -> _T | IonQError:
+    """Do some work; others are on their way, so whatever goes wrong is this circuit's failure."""
     try:
         return work()
     except IonQError as error:
@@ -159,8 +178,4 @@ def _done(work: Work, name: str | None = None) -> Made:
     except (KeyboardInterrupt, SystemExit):
         raise
     except BaseException as error:  # noqa: BLE001 - Qiskit's compiler may panic, which is no Exception
-        return CompileError(f"circuit {name or _name(work)!r} could not be compiled: {error!r}")
-
-
-def _name(work: Any) -> str:
-    return str(getattr(work.args[0], "name", "?"))
+        return CompileError(f"circuit {name!r} could not be compiled: {error!r}")

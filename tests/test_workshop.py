@@ -12,6 +12,7 @@ import pytest
 from qiskit import QuantumCircuit
 
 from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.drafts import Draft
 from qiskit_parallel_ionq.errors import CompileError, OptionError
 from qiskit_parallel_ionq.options import RunOptions
 from qiskit_parallel_ionq.workshop import AHEAD, CHUNK, encode_all, require_processes
@@ -40,7 +41,8 @@ def backend():
 
 
 def drafts(backend, count):
-    return backend.drafted([turned(k) for k in range(count)], RunOptions())
+    # At level 2 each circuit is compiled by itself.
+    return backend.drafted([turned(k) for k in range(count)], RunOptions(optimization_level=2))
 
 
 class Instead(Executor):
@@ -76,9 +78,16 @@ def test_processes_make_what_this_thread_makes(backend, pool):
 
 def test_a_run_with_processes_gives_what_a_run_without_gives(backend, pool):
     circuits = [turned(k) for k in range(60)]
-    here = backend.run(circuits, shots=50, seed_simulator=3).result().get_counts()
-    assert backend.run(circuits, shots=50, seed_simulator=3, executor=pool).result().get_counts() == here
-    stream = backend.run(iter(circuits), shots=50, seed_simulator=3, executor=pool, window=64)
+    here = backend.run(circuits, shots=50, seed_simulator=3, optimization_level=2).result().get_counts()
+    assert (
+        backend.run(circuits, shots=50, seed_simulator=3, optimization_level=2, executor=pool)
+        .result()
+        .get_counts()
+        == here
+    )
+    stream = backend.run(
+        iter(circuits), shots=50, seed_simulator=3, optimization_level=2, executor=pool, window=64
+    )
     assert stream.result(timeout=60).get_counts() == here
 
 
@@ -86,7 +95,7 @@ def test_the_providers_executor_serves_all_its_backends():
     executor = Instead()
     with ParallelIonQProvider.local(seed=7, executor=executor) as provider:
         backend = provider.get_backend()
-        assert backend.run([turned(k) for k in range(30)], shots=10).result().success
+        assert backend.run([turned(k) for k in range(30)], shots=10, optimization_level=2).result().success
     assert executor.sent == 2
 
 
@@ -100,25 +109,17 @@ def test_no_more_chunks_are_out_than_are_needed(backend):
 
 def test_a_circuit_that_cannot_be_compiled_fails_alone(backend, pool):
     some = drafts(backend, 60)
-    wide = QuantumCircuit(2, name="odd")
-    wide.append(QuantumCircuit(2, name="empty inside").to_gate(), [0, 1])
-    broken = object.__new__(type(some[0]))
-    for name, value in (("name", "broken"), ("num_clbits", 1), ("encode", _Broken()), ("is_work", True)):
-        object.__setattr__(broken, name, value)
-    some[31] = broken
+    some[31] = Draft("odd", 1, _broken, lambda: _broken)
+    some[32] = Draft("even", 1, _broken, _broken)
     made = list(encode_all(some, pool))
-    assert [k for k, each in enumerate(made) if isinstance(each, Exception)] == [31]
-    assert isinstance(made[31], CompileError)
+    assert [k for k, each in enumerate(made) if isinstance(each, Exception)] == [31, 32]
+    assert [type(made[k]) for k in (31, 32)] == [CompileError] * 2
+    assert [str(made[k]).split("'")[1] for k in (31, 32)] == ["odd", "even"]
     assert "no such luck" in str(made[31])
 
 
-class _Broken:
-    """Work that fails with an error that is not ours."""
-
-    args = (QuantumCircuit(1, name="broken"),)
-
-    def __call__(self):
-        raise ZeroDivisionError("no such luck")
+def _broken():
+    raise ZeroDivisionError("no such luck")
 
 
 def _refuse(_work):
@@ -134,16 +135,15 @@ def test_when_workers_are_lost_the_rest_is_made_here_and_that_is_said_once(backe
 
 def test_what_cannot_be_pickled_is_made_here_and_the_rest_is_not(backend, caplog):
     some, executor = drafts(backend, 3 * CHUNK), Instead()
-    some[CHUNK].encode.args[0].name = Unpicklable("turned here")
+    some[CHUNK].begin.args[0].metadata = {"odd": Unpicklable()}
     made = list(encode_all(some, executor))
-    assert made == list(encode_all(drafts(backend, CHUNK))) + made[CHUNK:]
     assert not any(isinstance(each, Exception) for each in made)
     assert executor.sent == 2
     assert "cannot be pickled" in caplog.text
 
 
-class Unpicklable(str):
-    """A name that will not leave."""
+class Unpicklable:
+    """What will not leave."""
 
     def __reduce__(self):
         raise TypeError("not me")
@@ -164,7 +164,11 @@ def test_a_killed_worker_costs_nothing(backend, caplog):
 def test_an_executor_that_was_shut_down_is_done_without(backend, caplog):
     executor = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
     executor.shutdown()
-    assert backend.run([turned(k) for k in range(30)], shots=10, executor=executor).result().success
+    assert (
+        backend.run([turned(k) for k in range(30)], shots=10, optimization_level=2, executor=executor)
+        .result()
+        .success
+    )
     assert "compiled in this process instead" in caplog.text
 
 

@@ -241,7 +241,24 @@ class ParallelIonQJob(JobV1):
         ``provider.resume(job_id, submit=True)`` sends them, in this process or any other.
         """
         self._conductor.detach(self._batch)
-        print(f"\n{self._where_it_stands()}", file=sys.stderr, flush=True)
+        name = self.job_id()
+        print(
+            f"\n{self._where_it_stands()}. Nothing was cancelled.\n"
+            f"Collect with provider.resume({name!r}), send the rest with\n"
+            f"provider.resume({name!r}, submit=True); or in a shell:\n"
+            f"  qiskit-parallel-ionq resume {name} --submit",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def interrupt(self) -> None:
+        """Do what the first Ctrl-C does: `leave`; or cancel, if the run was told so (``on_interrupt``)."""
+        if not self._cancels_on_interrupt:
+            self.leave()
+            return
+        self.cancel()
+        self._conductor.detach(self._batch)
+        print(f"\n{self._where_it_stands()}. What has no result is cancelled.", file=sys.stderr, flush=True)
 
     def hand_over(self, timeout: float = 150.0) -> None:
         """Let somebody else go on with this run; used by ``provider.resume``.
@@ -288,9 +305,7 @@ class ParallelIonQJob(JobV1):
         try:
             return self._batch.wait_for(done, timeout)
         except KeyboardInterrupt:
-            if self._cancels_on_interrupt:
-                self.cancel()
-            self.leave()
+            self.interrupt()
             raise
 
     def _where_it_stands(self) -> str:
@@ -299,12 +314,7 @@ class ParallelIonQJob(JobV1):
         in_doubt = (Phase.SENDING, Phase.UNKNOWN)
         doubts = sum(len(parcel.circuits) for parcel, at in sent if at.phase in in_doubt)
         waiting = len(self) - accepted - doubts
-        name = self.job_id()
-        return (
-            f"run {name}: {accepted} accepted, {doubts} in doubt, {waiting} not sent. Nothing was cancelled. "
-            f"Collect with provider.resume({name!r}), send the rest with provider.resume({name!r}, "
-            "submit=True), or cancel with job.cancel()"
-        )
+        return f"run {self.job_id()}: {accepted} accepted, {doubts} in doubt, {waiting} not sent"
 
     def _merged(self) -> Result:
         backend = self.backend()

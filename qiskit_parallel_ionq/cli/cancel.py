@@ -29,16 +29,17 @@ def cancel(run_id: str, include_running: bool, url: str | None, as_json: bool) -
 
     ID is a run, or the beginning of its id. Results that are there stay; what was not sent stays unsent.
     """
+    from .. import wire
     from ..errors import NotSentError
     from ..lifecycle import Phase
 
     with open_account(url) as provider:
         job = provider.resume(run_id)
         job.cancel(include_running=include_running or None)
-        batch = job.batch
+        batch, runs_on = job.batch, wire.is_qpu(job.batch.target) and not include_running
 
         def is_settled() -> bool:
-            return all(phase.is_final or phase is Phase.RUNNING for phase in batch.phases())
+            return all(phase.is_final or (runs_on and phase is Phase.RUNNING) for phase in batch.phases())
 
         batch.wait_for(is_settled, _PATIENCE)
         at = job.progress()
@@ -46,15 +47,15 @@ def cancel(run_id: str, include_running: bool, url: str | None, as_json: bool) -
         click.echo(json.dumps({"run": run_id, **asdict(at)}))
         return
     unsent = sum(isinstance(error, NotSentError) for error in job.errors().values())
-    open_ = at.total - at.finished
     parts = [
         f"{at.done} done",
         f"{at.cancelled} cancelled",
         f"{at.failed - unsent} failed",
         f"{unsent} not sent",
-        f"{open_} still running",
+        f"{at.running} running",
+        f"{at.queued + at.waiting} not yet confirmed",
     ]
     stands = ", ".join(part for part in parts if not part.startswith("0 "))
     click.echo(f"{plural(at.total, 'circuit')} of run {run_id}: {stands}.")
-    if at.running and not include_running:
-        click.echo("What runs on a machine goes on; --include-running cancels it, and may be billed in part.")
+    if at.running and runs_on:
+        click.echo("What runs goes on; --include-running cancels it, too, and may cost a part.")

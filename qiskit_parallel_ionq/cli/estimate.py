@@ -76,5 +76,5 @@ def estimate(
     elif report.saving > 0.005:
         click.echo(
             f"{plural(report.at_minimum, 'job')} at the minimum of {report.minimum:.2f} {money}; "
-            f"with --circuits-per-job {len(circuits)} all cost {report.packed:.2f} {money}."
+            f"packed with --circuits-per-job: {report.packed:.2f} {money}."
         )

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1), help="Runs at the most.")
+@click.option(
+    "--limit", metavar="N", default=20, show_default=True, type=click.IntRange(1), help="Runs at the most."
+)
 @url_option
 @json_option
 def jobs(limit: int, url: str | None, as_json: bool) -> None:
@@ -58,5 +60,5 @@ def state(run: Summary) -> str:
     """Return how a run stands, as far as it is recorded."""
     if run.done == run.total:
         return "done"
-    parts = [f"{run.done} done", f"{run.failed} failed", f"{run.total - run.done - run.failed} open"]
+    parts = [f"{run.done} done", f"{run.failed} without result", f"{run.total - run.done - run.failed} open"]
     return ", ".join(part for part in parts if not part.startswith("0 "))

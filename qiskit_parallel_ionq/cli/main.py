@@ -64,7 +64,11 @@ def _ended(arguments: Sequence[str] | None) -> int:
     except (click.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        if isinstance(error, click.UsageError) and error.ctx is not None:
+            click.echo(
+                f"{error.ctx.get_usage()}\nTry '{error.ctx.command_path} --help' for help.\n", err=True
+            )
+        _say(error.format_message())
         return error.exit_code
     except BrokenPipeError:  # whoever read our output has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,6 +78,10 @@ def _ended(arguments: Sequence[str] | None) -> int:
 
         if not isinstance(error, IonQError):
             raise
-        click.echo(wrapped(f"Error: {error}", err=True), err=True)
+        _say(str(error))
         return ExitCode.ERROR
     return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _say(error: str) -> None:
+    click.echo(wrapped(f"Error: {error}", err=True), err=True)

@@ -40,8 +40,8 @@ def deliver(job: ParallelIonQJob, *, out: str | None, as_json: bool) -> None:
         if out is not None:
             click.echo(f"Results are in {out}.")
     if document["done"] < document["total"]:
-        if not as_json:
-            click.echo(_failures(document), err=True)
+        if not as_json and (told := _failures(document)):
+            click.echo(told, err=True)
         click.get_current_context().exit(ExitCode.INCOMPLETE)
 
 
@@ -99,8 +99,9 @@ def _circuit(
         "counts": spelled_out(getattr(data, "counts", None)),
     }
     number = job.batch.parcel_of.get(index)
-    if number is not None and job.batch.parcels[number].is_exact:
-        told["probabilities"] = spelled_out(getattr(data, "probabilities", None))
+    is_exact = number is not None and job.batch.parcels[number].is_exact
+    if is_exact and getattr(data, "probabilities", None) is not None:
+        told["probabilities"] = spelled_out(data.probabilities)
     if getattr(data, "memory", None) is not None:
         told["memory"] = [format_counts_memory(shot, header) for shot in data.memory]
     return told
@@ -123,10 +124,10 @@ def results_table(document: dict[str, Any]) -> str:
     rows = [
         [
             circuit["circuit"],
-            *([circuit["file"]] if with_file else []),
+            *([_file(circuit)] if with_file else []),
             circuit["name"],
             circuit["status"],
-            counts_in_short(circuit["counts"]) if circuit["counts"] else _why(circuit),
+            counts_in_short(circuit["counts"] or {}),
         ]
         for circuit in circuits[:_ROWS]
     ]
@@ -137,15 +138,15 @@ def results_table(document: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _why(circuit: dict[str, Any]) -> str:
-    return circuit["error"]["type"] if circuit["error"] else ""
+def _file(circuit: dict[str, Any]) -> str | None:
+    return f"{circuit['file']}[{circuit['position']}]" if circuit["position"] else circuit["file"]
 
 
 def _failures(document: dict[str, Any]) -> str:
     """Return why circuits have no result: each reason once."""
     reasons: dict[str, list[int]] = {}
     for circuit in document["circuits"]:
-        if circuit["error"]:
+        if circuit["error"] and circuit["status"] != "cancelled":
             reasons.setdefault(circuit["error"]["message"], []).append(circuit["circuit"])
     lines = []
     for reason, indices in list(reasons.items())[:_ERRORS]:

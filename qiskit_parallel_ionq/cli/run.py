@@ -30,10 +30,19 @@ if TYPE_CHECKING:
 @click.command()
 @circuit_options
 @click.option("--memory", is_flag=True, default=None, help="Keep every shot in order, too.")
-@click.option("--seed", "seed_simulator", type=click.IntRange(0), help="Makes what is sampled repeatable.")
-@click.option("--max-workers", type=click.IntRange(1, 64), help="Requests under way at once.  [default: 10]")
-@click.option("--max-cost", type=Number(0), help="Send nothing if the run would cost more.")
-@click.option("--max-jobs", type=click.IntRange(1), help="Send nothing if the run takes more IonQ jobs.")
+@click.option(
+    "--seed", "seed_simulator", metavar="N", type=click.IntRange(0), help="Makes what is sampled repeatable."
+)
+@click.option(
+    "--max-workers",
+    metavar="N",
+    type=click.IntRange(1, 64),
+    help="Requests under way at once.  [default: 10]",
+)
+@click.option("--max-cost", metavar="AMOUNT", type=Number(0), help="Send nothing if the run would cost more.")
+@click.option(
+    "--max-jobs", metavar="N", type=click.IntRange(1), help="Send nothing if the run takes more IonQ jobs."
+)
 @out_option
 @local_option
 @url_option
@@ -81,10 +90,15 @@ def _ask(backend: ParallelIonQBackend, circuits: list[QuantumCircuit], chosen: d
     """
     from ..errors import ApiError
 
-    shots = backend.run_options(**chosen).each_shots(len(circuits))
-    what = f"{plural(len(circuits), 'circuit')} ({sum(shots):,} shots) on {backend.ionq_target}"
+    shots = sum(backend.run_options(**chosen).each_shots(len(circuits)))
     try:
-        cost = f"cost {backend.estimate_cost(circuits, **chosen)} by the service's estimate"
+        report = backend.estimate_cost(circuits, **chosen)
+        cost = (
+            f"{report.total:.2f} {report.unit} in {plural(len(report.jobs), 'job')} by the service's estimate"
+        )
+        if report.saving > 0.01 * report.total:
+            cost += f" ({report.packed:.2f} {report.unit} if packed with --circuits-per-job)"
     except ApiError as error:
-        cost = f"cost what the service does not say ({error})"
-    ask_before_buying(f"{what} {cost}.")
+        cost = f"the service gives no estimate ({error.detail or error.status})"
+    what = f"{plural(len(circuits), 'circuit')} of {shots:,} shots in all on {backend.ionq_target}"
+    ask_before_buying(f"{what}: {cost}.")

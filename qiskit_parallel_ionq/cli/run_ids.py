@@ -46,7 +46,7 @@ class RunId(click.ParamType):
         hint = "".join(f"\n  {run_id}" for run_id in like[:3])
         raise click.ClickException(
             f"no run that begins with {text!r} is recorded in {default_folder()}"
-            + (f"; there is{hint}" if hint else "; 'jobs' lists those there are")
+            + (f"; there is{hint}" if hint else "; qiskit-parallel-ionq jobs lists those that are")
         )
 
     def shell_complete(

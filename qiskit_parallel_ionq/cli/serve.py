@@ -15,27 +15,50 @@ from .tables import table, width
 
 
 @click.command()
-@click.option("--port", default=0, show_default="a free one", type=click.IntRange(0, 65535))
+@click.option("--port", default=0, show_default="a free one", metavar="N", type=click.IntRange(0, 65535))
 @click.option(
-    "--round-trip", default=0.0, show_default=True, type=SECONDS, help="Seconds added to a request."
+    "--round-trip",
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    type=SECONDS,
+    help="Seconds added to a request.",
 )
 @click.option(
-    "--execution-time", default=0.5, show_default=True, type=SECONDS, help="Seconds a circuit runs."
+    "--execution-time",
+    default=0.5,
+    show_default=True,
+    metavar="SECONDS",
+    type=SECONDS,
+    help="Seconds a circuit runs.",
 )
 @click.option(
-    "--queue-time", default=0.0, show_default=True, type=SECONDS, help="Seconds until a circuit may start."
+    "--queue-time",
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    type=SECONDS,
+    help="Seconds until a circuit may start.",
 )
-@click.option("--running-slots", type=click.IntRange(1), help="Circuits that run at once; no limit if unset.")
+@click.option(
+    "--running-slots",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Circuits that run at once; no limit if unset.",
+)
 @click.option("--serial-children", is_flag=True, help="Run the circuits of a job one by one.")
 @click.option(
     "--rate-limit",
+    metavar="N",
     type=Number(0, min_open=True),
     help="Requests per second before it answers 429; no limit if unset.",
 )
-@click.option("--burst", type=click.IntRange(1), help="Requests that may come at once under a rate limit.")
+@click.option(
+    "--burst", metavar="N", type=click.IntRange(1), help="Requests that may come at once under a rate limit."
+)
 @click.option("--control-flow", is_flag=True, help="Execute branches, which the real service refuses.")
 @click.option("--artifacts-only", is_flag=True, help="Publish no legacy result URLs.")
-@click.option("--seed", type=click.IntRange(0), help="Makes what is sampled repeatable.")
+@click.option("--seed", metavar="N", type=click.IntRange(0), help="Makes what is sampled repeatable.")
 @json_option
 def serve(as_json: bool, **knobs: Any) -> None:
     """Serve the emulated IonQ until Ctrl-C.

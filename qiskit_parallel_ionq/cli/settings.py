@@ -67,7 +67,9 @@ class NamedValue(click.ParamType):
 SECONDS = Number(0, 86_400)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON value in place of text.")
-url_option = click.option("--url", help="Base URL of the service; IONQ_API_URL if not given, else IonQ's.")
+url_option = click.option(
+    "--url", metavar="URL", help="Base URL of the service; IONQ_API_URL if not given, else IonQ's."
+)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask before a machine that costs money is used.")
 out_option = click.option(
     "-o", "--out", metavar="FILE", help="Write all results to a JSON file, whole or not at all."
@@ -80,20 +82,35 @@ local_option = click.option(
 _CIRCUITS = (
     click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True)),
     click.option(
-        "-n", "--shots", type=click.IntRange(1, 1_000_000), help="Shots of each circuit.  [default: 1024]"
+        "-n",
+        "--shots",
+        metavar="N",
+        type=click.IntRange(1, 1_000_000),
+        help="Shots of each circuit.  [default: 1024]",
     ),
-    click.option("-t", "--target", help="Such as qpu.forte-1; IONQ_TARGET if not given, else the simulator."),
+    click.option(
+        "-t",
+        "--target",
+        metavar="NAME",
+        help="Such as qpu.forte-1; IONQ_TARGET if not given, else the simulator.",
+    ),
     click.option("--measure-all", is_flag=True, help="Measure all qubits of circuits that measure nothing."),
     click.option(
-        "--circuits-per-job", type=WholeOrWord(), help="Circuits that share one IonQ job.  [default: 1]"
+        "--circuits-per-job",
+        metavar="N",
+        type=WholeOrWord(),
+        help="Circuits that share one IonQ job.  [default: 1]",
     ),
     click.option(
         "--level",
         "optimization_level",
+        metavar="0-3|none",
         type=click.Choice(["0", "1", "2", "3", "none"]),
         help="At which circuits are compiled; none: refuse those that are not native.  [default: 1]",
     ),
-    click.option("--noise-model", help="Of the simulator, such as forte-1; exact if not given."),
+    click.option(
+        "--noise-model", metavar="NAME", help="Of the simulator, such as forte-1; exact if not given."
+    ),
     click.option(
         "--option",
         "others",

@@ -12,7 +12,7 @@ import click
 from .account import open_account
 from .jobs import when
 from .run_ids import RunId
-from .settings import Number, json_option, url_option
+from .settings import SECONDS, json_option, url_option
 from .tables import plural, table, width, wrapped
 
 if TYPE_CHECKING:
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     "patience",
     default=2.0,
     show_default=True,
-    type=Number(0, 86_400),
+    metavar="SECONDS",
+    type=SECONDS,
     help="Seconds for the service to say how open circuits stand.",
 )
 @url_option
@@ -55,6 +56,6 @@ def _told(job: ParallelIonQJob, rows: list[Provenance]) -> str:
     lines.append(table(["circuit", "name", "status", "job"], cells, numbers=["circuit"], fit=width()))
     for row in rows:
         notes = [*row.setbacks, *(f"stored twice, as {twin}" for twin in row.twins)]
-        notes += [row.error] if row.error else []
+        notes += [row.error] if row.error and row.status != "cancelled" else []
         lines += [wrapped(f"circuit {row.circuit}: {note}") for note in notes]
     return "\n".join(lines)

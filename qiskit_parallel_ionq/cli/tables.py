@@ -43,7 +43,8 @@ def table(
         cells = [[*(_tail(cell, _WIDEST) for cell in row[:-1]), row[-1]] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     if fit is not None:
-        widths[-1] = max(fit - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1), _NARROWEST)
+        left = max(fit - sum(widths[:-1]) - len(_GAP) * (len(widths) - 1), _NARROWEST)
+        widths[-1] = min(widths[-1], left)
         cells = [[*row[:-1], head(row[-1], widths[-1])] for row in cells]
     right = {header.index(name) for name in numbers}
     lines = []

@@ -26,11 +26,16 @@ _FEW = 5
 
 
 @click.command()
-@click.option("--num-circuits", default=20, show_default=True, type=click.IntRange(1, 5000))
-@click.option("--shots", default=1000, show_default=True, type=click.IntRange(1, 1_000_000))
-@click.option("--max-workers", default=10, show_default=True, type=click.IntRange(1, 64))
+@click.option("--num-circuits", default=20, show_default=True, metavar="N", type=click.IntRange(1, 5000))
+@click.option("--shots", default=1000, show_default=True, metavar="N", type=click.IntRange(1, 1_000_000))
+@click.option("--max-workers", default=10, show_default=True, metavar="N", type=click.IntRange(1, 64))
 @click.option(
-    "--execution-time", default=3.0, show_default=True, type=SECONDS, help="Seconds a circuit runs."
+    "--execution-time",
+    default=3.0,
+    show_default=True,
+    metavar="SECONDS",
+    type=SECONDS,
+    help="Seconds a circuit runs.",
 )
 @click.option("--compare", is_flag=True, help="Run the same circuits one after the other as well.")
 @click.option("--quick", is_flag=True, help=f"With --compare: {_FEW} of them, and scale up.")
@@ -87,15 +92,16 @@ def demo(
 @click.command()
 @click.option("--compare", is_flag=True, help="One after the other and in parallel (the default).")
 @click.option("--parallel", is_flag=True, help="In parallel only.")
-@click.option("--num-circuits", default=20, show_default=True, type=click.IntRange(1, 5000))
-@click.option("--max-workers", default=8, show_default=True, type=click.IntRange(1, 64))
-@click.option("--shots", default=1000, show_default=True, type=click.IntRange(1, 1_000_000))
+@click.option("--num-circuits", default=20, show_default=True, metavar="N", type=click.IntRange(1, 5000))
+@click.option("--max-workers", default=8, show_default=True, metavar="N", type=click.IntRange(1, 64))
+@click.option("--shots", default=1000, show_default=True, metavar="N", type=click.IntRange(1, 1_000_000))
 @click.option("--target", help="A real target, such as simulator or qpu.forte-1; needs an API key.")
 @url_option
 @click.option(
     "--execution-time",
     default=3.0,
     show_default=True,
+    metavar="SECONDS",
     type=SECONDS,
     help="Seconds a circuit runs on the emulator.",
 )

@@ -151,7 +151,7 @@ def _failures(document: dict[str, Any]) -> str:
     lines = []
     for reason, indices in list(reasons.items())[:_ERRORS]:
         who = f"circuit {indices[0]}"
-        who += f" and {plural(len(indices) - 1, 'more')}" if len(indices) > 1 else ""
+        who += f" and {len(indices) - 1} more" if len(indices) > 1 else ""
         lines.append(wrapped(f"{who}: {reason}", err=True))
     if len(reasons) > _ERRORS:
         lines.append(f"… and {len(reasons) - _ERRORS} more reasons; 'show' tells all")

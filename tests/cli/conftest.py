@@ -17,8 +17,8 @@ import pytest
 from click.testing import CliRunner
 from qiskit import QuantumCircuit, qpy
 
-from qiskit_parallel_ionq import ParallelIonQProvider
 from qiskit_parallel_ionq.cli import cli, main
+from qiskit_parallel_ionq.emulator import LocalIonQ
 from qiskit_parallel_ionq.state_folder import VARIABLE
 
 
@@ -46,10 +46,27 @@ def run():
 @pytest.fixture
 def account(nobody, monkeypatch):
     """An emulated service behind the environment variables that a user would set."""
-    with ParallelIonQProvider.local(seed=1) as provider:
-        monkeypatch.setenv("IONQ_API_URL", provider.url)
-        monkeypatch.setenv("IONQ_API_KEY", provider._key().reveal())
-        yield provider
+    with LocalIonQ(seed=1) as service:
+        monkeypatch.setenv("IONQ_API_URL", service.url)
+        monkeypatch.setenv("IONQ_API_KEY", service.api_key)
+        yield service
+
+
+@pytest.fixture
+def faulty(nobody, monkeypatch):
+    """Return a function: faults and knobs -> a service with them, behind the environment variables."""
+    services = []
+
+    def serve(*faults, **knobs) -> LocalIonQ:
+        service = LocalIonQ(seed=1, faults=faults, **knobs).start()
+        services.append(service)
+        monkeypatch.setenv("IONQ_API_URL", service.url)
+        monkeypatch.setenv("IONQ_API_KEY", service.api_key)
+        return service
+
+    yield serve
+    for service in services:
+        service.close()
 
 
 @dataclass(frozen=True)

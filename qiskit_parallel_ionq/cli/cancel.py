@@ -35,6 +35,7 @@ def cancel(run_id: str, include_running: bool, url: str | None, as_json: bool) -
 
     with open_account(url) as provider:
         job = provider.resume(run_id)
+        before = job.progress().cancelled
         job.cancel(include_running=include_running or None)
         batch, runs_on = job.batch, wire.is_qpu(job.batch.target) and not include_running
 
@@ -57,5 +58,7 @@ def cancel(run_id: str, include_running: bool, url: str | None, as_json: bool) -
     ]
     stands = ", ".join(part for part in parts if not part.startswith("0 "))
     click.echo(f"{plural(at.total, 'circuit')} of run {run_id}: {stands}.")
+    if at.cancelled == before and at.finished == at.total:
+        click.echo("Nothing was left to cancel.")
     if at.running and runs_on:
         click.echo("What runs goes on; --include-running cancels it, too, and may cost a part.")

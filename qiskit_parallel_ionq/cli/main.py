@@ -33,11 +33,19 @@ class _InOrder(click.Group):
         return list(self.commands)
 
 
-@click.group(cls=_InOrder, context_settings={"help_option_names": ["-h", "--help"]}, epilog=TOLD)
+@click.group(
+    cls=_InOrder,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=TOLD,
+    invoke_without_command=True,
+)
 @click.version_option(package_name=PROGRAM, prog_name=PROGRAM)
 @click.option("-v", "--verbose", is_flag=True, help="Log every circuit, in place of a progress bar.")
-def cli(verbose: bool) -> None:
+@click.pass_context
+def cli(ctx: click.Context, verbose: bool) -> None:
     """Run many quantum circuits on IonQ at once."""
+    if ctx.invoked_subcommand is None:
+        click.echo(ctx.get_help())
     if verbose:
         logging.basicConfig(format="%(message)s")
         logging.getLogger("qiskit_parallel_ionq").setLevel(logging.INFO)

@@ -155,7 +155,15 @@ def _failures(document: dict[str, Any]) -> str:
         lines.append(wrapped(f"{who}: {reason}", err=True))
     if len(reasons) > _ERRORS:
         lines.append(f"… and {len(reasons) - _ERRORS} more reasons; 'show' tells all")
+    unsent = sum((circuit["error"] or {}).get("type") == "NotSentError" for circuit in document["circuits"])
+    if unsent and _is_recorded(document["run"]):
+        them = "it" if unsent == 1 else f"these {unsent}"
+        lines.append(f"To send {them}: qiskit-parallel-ionq resume {document['run']} --submit")
     return "\n".join(lines)
+
+
+def _is_recorded(run_id: str) -> bool:
+    return run_id in recorded_runs(default_folder())
 
 
 def require_writable(out: str | None) -> None:
@@ -196,7 +204,7 @@ def write_document(document: dict[str, Any], out: str) -> None:
         if not is_device:
             part.unlink(missing_ok=True)
         lost = f"{out} cannot be written: {error.strerror}."
-        if document["run"] in recorded_runs(default_folder()):
+        if _is_recorded(document["run"]):
             lost += " Nothing is lost; write the results elsewhere with\n"
             lost += f"  qiskit-parallel-ionq resume {document['run']} --out FILE"
         raise click.ClickException(lost) from error

@@ -26,18 +26,18 @@ def resume(run_id: str, submit: bool, out: str | None, url: str | None, yes: boo
     that is over gives the same results again. Ends with code 3 if a circuit has no result.
     """
     require_writable(out)
-    if submit and not yes:
-        _ask(run_id)
+    if submit:
+        _check(run_id, yes=yes)
     with open_account(url) as provider:
         job = provider.resume(run_id, submit=submit)
         deliver(job, out=out, as_json=as_json)
 
 
-def _ask(run_id: str) -> None:
-    """Ask before circuits are sent to a machine.
+def _check(run_id: str, *, yes: bool) -> None:
+    """Make sure that circuits may be sent: it is known which, and if they cost money the user agrees.
 
     Raises:
-        click.ClickException: no.
+        click.ClickException: they may not.
     """
     from .. import wire
     from ..archive import Archive
@@ -45,14 +45,17 @@ def _ask(run_id: str) -> None:
 
     archive = Archive()
     if not archive.holds(run_id):
-        return  # nobody knows what was not sent: it will be refused
+        raise click.ClickException(
+            f"run {run_id} is not recorded here, so nobody knows what was not sent; without --submit, resume "
+            "collects what the account holds"
+        )
     story = archive.read(run_id)
     unsent = [
         parcel
         for parcel, submission in zip(story.parcels, story.submissions, strict=True)
         if submission.phase in (Phase.WAITING, Phase.SENDING, Phase.UNKNOWN)
     ]
-    if unsent and wire.is_qpu(story.run.target):
+    if unsent and wire.is_qpu(story.run.target) and not yes:
         circuits = sum(len(parcel.circuits) for parcel in unsent)
         shots = sum(parcel.shots * len(parcel.circuits) for parcel in unsent)
         ask_before_buying(

@@ -31,6 +31,10 @@ def test_help_lists_the_commands_as_they_are_met_and_the_exit_codes(command):
         assert f"\n    {code.value} " in told.out
 
 
+def test_without_a_command_there_is_help(command):
+    assert command() == command("--help")
+
+
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_command_has_help_in_80_columns_and_speaks_json(command, verb):
     told = command(verb, "--help")

@@ -188,9 +188,16 @@ def test_what_was_not_sent_is_sent_only_when_asked(command, faulty, circuits, in
     assert collected.code == 3
     assert "1 of 3 circuits done" in collected.out
     assert "circuit 1 and 1 more: " in collected.err
+    assert f"To send these 2: qiskit-parallel-ionq resume {run_id} --submit\n" in collected.err
     assert service.stats().posts == 1
     sent = command("resume", run_id, "--submit")
     assert (sent.code, service.stats().posts) == (0, 3)
+
+
+def test_what_is_not_on_record_cannot_be_sent(command, account):
+    ended = command("resume", "0" * 22, "--submit")
+    assert ended.code == 1
+    assert "without --submit, resume collects what the account holds" in ended.err
 
 
 def test_resume_asks_before_it_sends_to_a_machine(command, faulty, circuits, interrupted):
@@ -229,7 +236,9 @@ def test_cancel_leaves_alone_what_runs_on_a_machine_unless_told(command, faulty,
 
 def test_cancel_of_a_run_that_is_over_changes_nothing(command, account, circuits):
     run_id = done_run(command, "bell.qasm")
-    assert command("cancel", run_id).out == f"1 circuit of run {run_id}: 1 done.\n"
+    assert command("cancel", run_id).out == (
+        f"1 circuit of run {run_id}: 1 done.\nNothing was left to cancel.\n"
+    )
 
 
 def test_a_run_that_another_process_is_at_is_left_to_it(command, faulty, circuits, ours, wait_until):

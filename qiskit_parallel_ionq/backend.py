@@ -354,7 +354,10 @@ class ParallelIonQBackend(BackendV2):
                         self._hand_over(batch, part, keep=options.keep_circuits)
                     else:
                         conductor.fail(batch, part.index, part.error)
-            except BaseException:  # Ctrl-C, for one: what is not sent yet stays here
+            except KeyboardInterrupt:
+                job.interrupt()
+                raise
+            except BaseException:  # what is not sent yet stays here
                 job.leave()
                 raise
         self._account.remember(job)

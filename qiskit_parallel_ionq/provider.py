@@ -343,12 +343,15 @@ class ParallelIonQProvider:
             raise JobError(f"this provider knows no job {job_id!r}")
         return job
 
-    def jobs(self) -> list[Summary]:
-        """Return all runs recorded on this machine for this service, the latest first.
+    def jobs(self, limit: int | None = None) -> list[Summary]:
+        """Return the runs recorded on this machine for this service, the latest first.
 
         A record that cannot be read is left out, with a warning.
+
+        Args:
+            limit: how many at the most; None: all.
         """
-        return self._recall().jobs()
+        return self._recall().jobs(limit)
 
     def retrieve_job(self, job_id: str) -> ParallelIonQJob:
         """Return a job of any process: from its record, else from the service alone. Sends no circuit.

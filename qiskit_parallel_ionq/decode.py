@@ -7,7 +7,7 @@ is believed; what is drawn comes from the circuit's own generator, whatever orde
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from reprlib import repr as _show
@@ -21,6 +21,7 @@ from .errors import ResultIntegrityError
 
 _SUM_TOLERANCE = 1e-6
 _NEGATIVE_TOLERANCE = 1e-9
+_TABLE = 16  # bits of the widest outcome whose key is shared by all results that hold it
 _WORD = 62  # bits of the widest outcome kept in an int64; wider ones are Python integers in an object array
 _ALL_QUBITS = "output_all"
 
@@ -73,14 +74,14 @@ class Outcome:
     def counts(self) -> dict[str, int]:
         """Hex keys ("0x3") in ascending order -> how often; no zeros."""
         drawn = self.tallies.nonzero()[0]
-        return dict(zip(map(hex, self.values[drawn].tolist()), self.tallies[drawn].tolist(), strict=True))
+        return dict(zip(_hex_keys(self.values[drawn]), self.tallies[drawn].tolist(), strict=True))
 
     @property
     def memory(self) -> list[str] | None:
         """A hex key for each shot, agreeing with `counts`; None where not asked for."""
         if self.order is None:
             return None
-        keys = list(map(hex, self.values.tolist()))
+        keys = _hex_keys(self.values)
         return [keys[place] for place in self.order.tolist()]
 
     @property
@@ -88,7 +89,7 @@ class Outcome:
         """Hex keys in ascending order -> probability, or None."""
         if self.weights is None:
             return None
-        return dict(zip(map(hex, self.values.tolist()), self.weights.tolist(), strict=True))
+        return dict(zip(_hex_keys(self.values), self.weights.tolist(), strict=True))
 
 
 def decode(
@@ -149,7 +150,11 @@ def largest_remainder(weights: npt.ArrayLike, total: int) -> npt.NDArray[np.int6
     counts: npt.NDArray[np.int64] = np.floor(shares).astype(np.int64)
     missing = total - int(counts.sum())
     if missing:
-        counts[np.argsort(counts - shares, kind="stable")[:missing]] += 1
+        lack = counts - shares
+        last = np.partition(lack, missing - 1)[missing - 1]
+        counts[lack < last] += 1
+        tied = np.flatnonzero(lack == last)
+        counts[tied[: total - int(counts.sum())]] += 1
     return counts
 
 
@@ -166,7 +171,7 @@ def _distribution(raw: RawResult, readout: Readout) -> tuple[_Ints, _Floats]:
     else:
         _require_final(readout, "one distribution over all qubits")
         entries, sources, width = raw.body, readout.sources, readout.num_qubits
-        outcomes = _from_decimals(list(entries), _is_wide(width, sources))
+        outcomes = _from_decimals(entries, _is_wide(width, sources))
     weights = _checked_weights(entries, raw.kind)
 
     # Ascending wire outcomes first, so that sums below do not depend on the order of the service's keys.
@@ -182,10 +187,21 @@ def _distribution(raw: RawResult, readout: Readout) -> tuple[_Ints, _Floats]:
         outcomes, weights = outcomes[present], weights[present]
 
     outcomes = move_bits(outcomes, sources)
-    if not _ascends(outcomes):
-        outcomes, place = np.unique(outcomes, return_inverse=True)
-        weights = np.bincount(place.ravel(), weights=weights).astype(np.float64)
-    return outcomes, weights
+    return (outcomes, weights) if _ascends(outcomes) else _gathered(outcomes, weights)
+
+
+def _gathered(outcomes: _Ints, weights: _Floats) -> tuple[_Ints, _Floats]:
+    """Return distinct outcomes, ascending, and the summed weight of each."""
+    if outcomes.dtype != object and int(outcomes.max()) < 4 * len(outcomes):  # nothing need be sorted
+        sums = _sums(outcomes, weights)
+        outcomes = sums.nonzero()[0]
+        return outcomes, sums[outcomes]
+    outcomes, place = np.unique(outcomes, return_inverse=True)
+    return outcomes, _sums(place.ravel(), weights)
+
+
+def _sums(places: _Ints, weights: _Floats) -> _Floats:
+    return np.bincount(places, weights=weights).astype(np.float64, copy=False)
 
 
 def _register(raw: RawResult, readout: Readout) -> tuple[dict[str, Any], tuple[int | None, ...], int]:
@@ -241,11 +257,11 @@ def _whole_counts(weights: _Floats, shots: int) -> npt.NDArray[np.int64]:
     return weights.astype(np.int64)
 
 
-def _from_decimals(keys: list[str], wide: bool) -> _Ints:
+def _from_decimals(keys: Collection[str], wide: bool) -> _Ints:
     """Read outcomes of format v1."""
     try:
         text = ",".join(keys)
-        if "" in keys or text.count(",") != len(keys) - 1:
+        if ",," in f",{text}," or text.count(",") != len(keys) - 1:
             raise ValueError("a comma or nothing in a key")
         if text.encode("ascii").translate(None, b"0123456789,"):
             raise ValueError("not a decimal number")
@@ -255,7 +271,7 @@ def _from_decimals(keys: list[str], wide: bool) -> _Ints:
         outcomes = np.fromstring(text, dtype=np.int64, sep=",")
     except (TypeError, ValueError) as error:
         raise ResultIntegrityError(
-            f"the service's outcomes are not decimal numbers: {_show(keys)}"
+            f"the service's outcomes are not decimal numbers: {_show(list(keys))}"
         ) from error
     return outcomes
 
@@ -337,6 +353,21 @@ def _from_shots(outcomes: _Ints, shots: int, memory: bool) -> Outcome:
 
 
 # ── bits ──
+
+
+def _hex_keys(outcomes: _Ints) -> list[str]:
+    """Return Qiskit's keys ("0x3") of ascending outcomes."""
+    width = int(outcomes[-1]).bit_length() if len(outcomes) else 0
+    if width > _TABLE or outcomes.dtype == object:
+        return list(map(hex, outcomes.tolist()))
+    keys: list[str] = _table(width)[outcomes].tolist()
+    return keys
+
+
+@lru_cache
+def _table(width: int) -> npt.NDArray[np.object_]:
+    """Return the keys of all outcomes of so many bits; thousands of results share them."""
+    return np.array(list(map(hex, range(1 << width))), dtype=object)
 
 
 def _is_wide(width: int, sources: tuple[int | None, ...]) -> bool:

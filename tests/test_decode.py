@@ -123,6 +123,53 @@ def test_outcomes_that_fall_together_add_up_before_they_are_rounded():
     assert outcome.counts == {"0x0": 2, "0x1": 1}  # a tie goes to the smaller outcome
 
 
+@given(
+    st.integers(1, 70).flatmap(
+        lambda width: st.tuples(
+            st.just(width),
+            st.dictionaries(st.integers(0, 2**width - 1), st.integers(1, 9), min_size=1, max_size=40),
+            st.lists(st.none() | st.integers(0, width - 1), max_size=70),
+        )
+    )
+)
+def test_every_bit_is_read_by_itself_whatever_the_width(case):
+    width, tallies, sources = case
+    expected = Counter()
+    for value, tally in tallies.items():
+        bits = [0 if source is None else value >> source & 1 for source in sources]
+        expected[hex(sum(bit << clbit for clbit, bit in enumerate(bits)))] += tally
+    body = {str(value): tally for value, tally in tallies.items()}
+    outcome = read("histogram", body, Readout(tuple(sources), width), shots=sum(tallies.values()))
+    assert outcome.counts == expected
+    keys = [int(key, 16) for key in outcome.counts]
+    assert keys == sorted(keys)
+
+
+@pytest.mark.parametrize("width", [1, 12, 16, 17, 62, 63, 70])
+def test_keys_are_hexadecimal_at_any_width(width):
+    values = sorted({0, 1, 2 ** (width - 1), 2**width - 1})
+    body = {str(value): 5 for value in values}
+    readout = Readout(tuple(range(width)), width)
+    outcome = read("histogram", body, readout, shots=5 * len(values), memory=True)
+    assert outcome.counts == {hex(value): 5 for value in values}
+    assert Counter(outcome.memory) == outcome.counts
+    assert all(type(tally) is int for tally in outcome.counts.values())
+    assert json.loads(json.dumps(outcome.counts)) == outcome.counts
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_full_distribution_over_crossed_qubits_is_gathered_right(order):
+    weights = np.random.default_rng(1).random(1 << 10)
+    weights /= weights.sum()
+    body = {str(value): weight for value, weight in enumerate(weights.tolist())}
+    sources = tuple(range(10))[::order][:7]
+    expected = np.zeros(1 << 7)
+    for value, weight in enumerate(weights):
+        expected[sum((value >> source & 1) << clbit for clbit, source in enumerate(sources))] += weight
+    got = read("probabilities", body, Readout(sources, 10), shots=1000).probabilities
+    assert got == pytest.approx({hex(value): weight for value, weight in enumerate(expected)})
+
+
 def test_shots_keep_the_order_they_came_in():
     outcome = read("shots", ["3", "0", "2"], CROSSED, shots=3, memory=True)
     assert outcome.memory == ["0x3", "0x0", "0x1"]

@@ -3,13 +3,19 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+import warnings
 from itertools import product
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from qiskit import QuantumCircuit
+from qiskit.exceptions import QiskitError
 from qiskit.providers import JobStatus
+from qiskit.result import Result
 
 from qiskit_parallel_ionq.batch import Batch
 from qiskit_parallel_ionq.chronicle import Run
@@ -174,3 +180,96 @@ def test_no_circuits_make_an_empty_result():
     result = merge([], backend_name="b", backend_version="1", job_id="run")
     assert result.success
     assert result.results == []
+
+
+def _named(*names):
+    entries = [
+        experiment({**HEADER, "name": name}, shots=4, outcome=_outcome([k], [4]))
+        for k, name in enumerate(names)
+    ]
+    return merge(entries, backend_name="b", backend_version="1", job_id="run")
+
+
+def _told(result, key):
+    """What a result says of a key: counts, or the error; and the warnings that it gave."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            said = result.get_counts(key)
+        except QiskitError as error:
+            said = str(error)
+    return said, [str(warning.message) for warning in caught]
+
+
+KEYS = [
+    "a",
+    "b",
+    "c",
+    "",
+    "no such",
+    QuantumCircuit(1, name="c"),
+    QuantumCircuit(1, name="z"),
+    0,
+    2,
+    -1,
+    9,
+    1.5,
+]
+
+
+@pytest.mark.parametrize(
+    "names", [("a", "b", "c"), ("a", "b", "b"), ("c",), ("", "a"), (None, "c"), (["a"], "c")]
+)
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_a_key_finds_what_qiskit_finds(names, key):
+    ours = _named(*names)
+    qiskits = Result.from_dict(ours.to_dict())
+    assert type(qiskits) is Result
+    assert _told(ours, key) == _told(qiskits, key)
+    assert _told(ours, key) == _told(qiskits, key)
+
+
+def test_asking_for_a_name_reads_no_other_entry_again():
+    result = _named("a", "b", "c")
+    result.get_counts("a")
+    del result.results[0].header, result.results[1].header
+    assert result.get_counts("c") == {"10": 4}
+
+
+def test_an_entry_that_was_renamed_or_replaced_is_found_under_its_new_name():
+    result = _named("a", "b", "c")
+    assert result.get_counts("b") == {"01": 4}
+    result.results[1].header["name"] = "d"
+    assert result.get_counts("d") == {"01": 4}
+    with pytest.raises(QiskitError, match="could not be found"):
+        result.get_counts("b")
+    result.results = result.results[2:]
+    assert result.get_counts("c") == {"10": 4}
+
+
+def test_an_entry_without_a_header_has_no_name():
+    result = _named("a", "b")
+    del result.results[0].header
+    assert result.get_counts("b") == {"01": 4}
+
+
+def test_a_failed_entry_says_why_under_its_name():
+    entries = [
+        experiment({**HEADER, "name": "good"}, shots=4, outcome=_outcome()),
+        experiment({**HEADER, "name": "bad"}, shots=4, error=CircuitFailedError("no ions")),
+    ]
+    result = merge(entries, backend_name="b", backend_version="1", job_id="run")
+    assert _told(result, "bad") == _told(Result.from_dict(result.to_dict()), "bad")
+    assert "no ions" in _told(result, "bad")[0]
+
+
+@pytest.mark.parametrize(
+    "copied", [copy.copy, copy.deepcopy, lambda result: pickle.loads(pickle.dumps(result))]
+)
+def test_a_copy_says_the_same(copied):
+    result = _named("a", "b")
+    result.get_counts("b")
+    other = copied(result)
+    assert other.to_dict() == result.to_dict()
+    assert other.get_counts("b") == {"01": 4}
+    assert type(other).from_dict(other.to_dict()).get_counts("a") == {"00": 4}

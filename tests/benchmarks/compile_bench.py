@@ -20,7 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -168,6 +168,14 @@ def cirq_rows(paths: list[Path], repeat: int) -> list[Row]:
     return rows
 
 
+def rows_of_cirq(python: str, directory: Path, repeat: int, only: Sequence[str] = ()) -> list[Row]:
+    """Compile with cirq-ionq, by an interpreter that has it."""
+    command = [python, __file__, str(directory), "--as-cirq", "--repeat", str(repeat)]
+    command += ["--only", *only] if only else []
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return [Row(**row) for row in json.loads(found)]
+
+
 def ratios(rows: list[Row]) -> str:
     """Return the geometric means of ours over each peer's, over circuits that keep two-qubit gates."""
     table = {(row.family, row.compiler, row.circuit): row for row in rows}
@@ -251,17 +259,7 @@ def main() -> None:
         return
     rows = qiskit_rows(paths, options.repeat)
     if options.cirq:
-        command = [
-            options.cirq,
-            __file__,
-            str(options.directory),
-            "--as-cirq",
-            "--repeat",
-            str(options.repeat),
-        ]
-        command += ["--only", *options.only] if options.only else []
-        found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-        rows = [Row(**row) for row in json.loads(found)] + rows
+        rows = rows_of_cirq(options.cirq, options.directory, options.repeat, options.only) + rows
     report = f"{ratios(rows)}\n\n{each(rows)}\n"
     print(report)
     if options.out:

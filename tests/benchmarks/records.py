@@ -1,18 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What recording costs: durable lines a second, the beginning of a run, and reading a long one.
-
-Run it as ``python tests/benchmarks/journal_bench.py [FOLDER]``, on the disk that is meant.
-"""
+"""What recording costs on this disk: durable lines, the beginning of a run, and reading a long one."""
 
 from __future__ import annotations
 
 import json
+import random
 import statistics
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from qiskit import QuantumCircuit
@@ -26,6 +24,9 @@ from qiskit_parallel_ionq.journal import Journal, ReadAlong
 from qiskit_parallel_ionq.lifecycle import Accepted, Fetched, Sent
 from qiskit_parallel_ionq.options import RunOptions
 from qiskit_parallel_ionq.packer import Packer
+
+from .processes import best
+from .rows import OURS, PACKED, Row, Setup
 
 CIRCUITS = 10_000
 RUN = Run("r" * 22, CIRCUITS, "simulator", seed=1, shots=(100,) * CIRCUITS)
@@ -101,37 +102,44 @@ def long_run(folder: Path, per_job: int) -> Path:
     return path
 
 
-def seconds(work: Callable[[], object]) -> float:
-    """Return the processor's time that something takes: the best of three."""
-    times = []
-    for _ in range(3):
-        begun = time.process_time()
-        work()
-        times.append(time.process_time() - begun)
-    return min(times)
+def intents(folder: Path, threads: int) -> float:
+    """Return what a durable intent adds to a submission of about 100 ms, as a median in milliseconds."""
+    journal = Journal(folder / f"{threads}-intents.journal", is_new=True)
+
+    def note(number: int) -> float:
+        time.sleep(random.uniform(0.09, 0.11))  # in place of the POST
+        began = time.perf_counter()
+        journal.note({"is": "sent", "n": number, "t": 0.0})
+        journal.sync()
+        return time.perf_counter() - began
+
+    with ThreadPoolExecutor(threads) as pool:
+        taken = list(pool.map(note, range(max(50, 12 * threads))))
+    journal.close()
+    return 1e3 * statistics.median(taken)
 
 
-def main() -> None:
-    """Measure, and print a table."""
-    with tempfile.TemporaryDirectory(dir=sys.argv[1] if len(sys.argv) > 1 else None) as name:
+def measure(setup: Setup) -> Iterator[Row]:
+    """Write and read records in a folder of the system's, as the journal's own would be."""
+    with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        print(f"{'note and sync':38} {'lines/s':>9} {'median ms':>10} {'p99 ms':>8}")
         for threads, each in ((1, 2000), (64, 200)):
-            rate, median, worst = lines_a_second(folder, threads, each)
-            print(f"{f'{threads} threads':38} {rate:9,.0f} {median:10.3f} {worst:8.3f}")
-        print(f"\n{'begin a run':38} {beginnings(folder):9.2f} ms")
-        for per_job in (1, 100):
+            rate, median, worst = lines_a_second(folder, threads, each // (10 if setup.quick else 1))
+            facts = {"lines_a_second": round(rate), "p99_ms": round(worst, 3)}
+            case = f"a durable line, {threads} threads at once"
+            yield Row("records", case, OURS, median, "ms", facts=facts)
+            case = f"a durable intent among submissions, {threads} threads"
+            yield Row("records", case, OURS, intents(folder, threads), "ms", limit=10)
+        yield Row("records", "the beginning of a run", OURS, beginnings(folder), "ms")
+        for per_job, who in ((1, OURS), (100, PACKED)):
             path = long_run(folder, per_job)
             data = path.read_bytes()
             story = chronicle.read(data)
-            assert len(story.results) == CIRCUITS
-            label = f"{CIRCUITS:,} circuits, {per_job} a job"
-            print(f"\n{label:38} {len(data) / CIRCUITS:9.0f} bytes of journal a circuit")
-            print(f"{'  replay':38} {seconds(lambda: chronicle.read(data)):9.3f} s")
-            print(
-                f"{'  restore with all results':38} {seconds(lambda: Batch.restored(story, ReadAlong(path))):9.3f} s"
-            )
-
-
-if __name__ == "__main__":
-    main()
+            if len(story.results) != CIRCUITS:
+                raise RuntimeError(f"{len(story.results)} results were read again")
+            size = len(data) / CIRCUITS
+            yield Row("records", "journal of each of 10,000 circuits", who, size, "bytes")
+            wall = best(lambda: chronicle.read(data), setup.repeat).wall
+            yield Row("records", "replay of 10,000 circuits", who, wall, "s")
+            wall = best(lambda: Batch.restored(story, ReadAlong(path)), setup.repeat).wall
+            yield Row("records", "restoring them with all results", who, wall, "s")

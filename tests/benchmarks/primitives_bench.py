@@ -71,12 +71,12 @@ def templates() -> dict[str, QuantumCircuit]:
 
 
 def timed(work: Callable[[], Any], repeat: int = 3) -> float:
-    """Return the least milliseconds of some tries."""
+    """Return the least milliseconds of CPU of some tries: others may use the machine, too."""
     best = float("inf")
     for _ in range(repeat):
-        began = time.perf_counter()
+        began = time.process_time()
         work()
-        best = min(best, time.perf_counter() - began)
+        best = min(best, time.process_time() - began)
     return 1e3 * best
 
 
@@ -199,7 +199,7 @@ def loop(steps: int) -> Iterator[Row]:
         backend = provider.get_backend("ionq_parallel")
         isa = transpile(ansatz, backend)
         theirs, _ = cpu(BackendEstimatorV2(backend=backend), isa, energy.apply_layout(isa.layout))
-        for case, told in (("", {}), (", circuits_per_job='auto'", {"circuits_per_job": "auto"})):
+        for case, told in (("", {}), (", circuits_per_job=10", {"circuits_per_job": 10})):
             mine, own = cpu(EstimatorV2(backend, {"run_options": told}), ansatz, energy)
             yield Row(f"CPU of a step of a loop{case}", mine, theirs, theirs / mine, ">= 5")
             yield Row(f"  of that, the caller's own thread{case}", own, theirs, theirs / own, "")
@@ -214,7 +214,9 @@ def one_step() -> Row:
         job = estimator.run([(ansatz, energy, values)])
         job.result()
         count = len(job.composite.job_ids())
-        wall = timed(lambda: estimator.run([(ansatz, energy, values)]).result())
+        began = time.perf_counter()
+        estimator.run([(ansatz, energy, values)]).result()
+        wall = 1e3 * (time.perf_counter() - began)
     ideal = 1e3 * ideal_time(count, 10, 0.5)[0]
     return Row(f"a step of {count} circuits, beside the ideal", wall, ideal, wall / ideal, "<= 1.15")
 

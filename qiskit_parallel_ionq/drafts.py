@@ -37,6 +37,8 @@ class Draft:
     num_clbits: int
     encode: Callable[[], EncodedCircuit]
     """Compiles and encodes; raises errors of this package, or of Qiskit's compiler."""
+    begin: Callable[[], EncodedCircuit | Callable[[], EncodedCircuit]] | None = None
+    """Does the part of it that is best done here; the rest can be pickled. None: it is not worth the way."""
 
 
 def draft(circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None) -> Draft:
@@ -48,22 +50,50 @@ def draft(circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None
         target: where it is to run.
         level: how it is compiled if it is not native; None: it is.
     """
-    return Draft(circuit.name, circuit.num_clbits, partial(_encode, circuit, kind, target, level or 0))
+    how = circuit, kind, target, level or 0
+    return Draft(circuit.name, circuit.num_clbits, partial(_encode, *how), partial(_begin, *how))
+
+
+def unfit(name: str, error: CircuitError) -> Draft:
+    """Return the draft of a circuit that cannot be run, whose failure shall cost no other its turn."""
+    return Draft(name, 0, partial(_refuse, error))
+
+
+def _refuse(error: CircuitError) -> EncodedCircuit:
+    raise error
 
 
 def _encode(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> EncodedCircuit:
+    begun = _begin(circuit, kind, target, level)
+    return begun if isinstance(begun, EncodedCircuit) else begun()
+
+
+def _begin(
+    circuit: QuantumCircuit, kind: Kind, target: Target, level: int
+) -> EncodedCircuit | Callable[[], EncodedCircuit]:
+    """Encode a circuit, or do what another process could not do any faster and return the rest."""
     if kind == "qasm3":
         return encode_circuit(compiler.lower_dynamic(circuit), kind=kind)
     free = not compiler.is_restricted(target)
     if compiler.is_isa(circuit, target):
         return encode_circuit(circuit, kind=kind, renumber=free)
     if kind != "native" or not free:
-        return encode_circuit(compiler.compile_circuit(circuit, target, level), kind=kind, renumber=free)
+        return partial(_encode_compiled, circuit, kind, target, level)
+    reading = compiler.read_circuit(circuit, target, level)
+    return partial(_encode_read, reading, experiment_header(circuit), circuit.num_clbits)
+
+
+def _encode_compiled(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> EncodedCircuit:
+    native = compiler.compile_circuit(circuit, target, level)
+    return encode_circuit(native, kind=kind, renumber=not compiler.is_restricted(target))
+
+
+def _encode_read(reading: compiler.Reading, header: Mapping[str, Any], num_clbits: int) -> EncodedCircuit:
     (encoded,) = encode_pulses(
-        compiler.compile_pulses(circuit, target, level),
-        headers=[experiment_header(circuit)],
-        clbits=_places(circuit),
-        num_qubits=circuit.num_qubits,
+        reading.pulses(),
+        headers=[header],
+        clbits={place: place for place in range(num_clbits)},
+        num_qubits=reading.program.width,
     )
     return encoded
 

@@ -33,7 +33,7 @@ from qiskit_parallel_ionq.compiler.checking import (
 from qiskit_parallel_ionq.compiler.dynamic import is_dynamic, lower_dynamic
 from qiskit_parallel_ionq.compiler.emission import Pulse
 from qiskit_parallel_ionq.compiler.inlining import inline
-from qiskit_parallel_ionq.compiler.native import to_native, to_pulses
+from qiskit_parallel_ionq.compiler.native import Reading, to_native, understand
 from qiskit_parallel_ionq.compiler.plugin import RememberParameters
 from qiskit_parallel_ionq.compiler.reading import FENCES, READABLE, numbers
 from qiskit_parallel_ionq.compiler.unbound import NativeTemplate, Sheet, Table
@@ -65,8 +65,8 @@ def compile_circuit(circuit: QuantumCircuit, target: Target, level: int = 1) -> 
     return native
 
 
-def compile_pulses(circuit: QuantumCircuit, target: Target, level: int = 1) -> list[Pulse]:
-    """Return the native gates that `compile_circuit` would, without making a circuit of them.
+def read_circuit(circuit: QuantumCircuit, target: Target, level: int = 1) -> Reading:
+    """Do the first half of `compile_circuit`; the other half is ``pulses()`` of what this returns.
 
     Args:
         circuit: as for `compile_circuit`, measured at its end.
@@ -78,7 +78,7 @@ def compile_pulses(circuit: QuantumCircuit, target: Target, level: int = 1) -> l
         CompileError: there is no way; the message names circuit, gate and position.
     """
     with _explained(circuit, target):
-        return to_pulses(unroll(circuit), target_family(target), level)
+        return understand(unroll(circuit), target_family(target), level)
 
 
 @contextmanager
@@ -180,11 +180,11 @@ __all__ = [
     "READABLE",
     "NativeTemplate",
     "Pulse",
+    "Reading",
     "Sheet",
     "Table",
     "check",
     "compile_circuit",
-    "compile_pulses",
     "inline",
     "is_dynamic",
     "is_isa",
@@ -195,5 +195,6 @@ __all__ = [
     "native_template",
     "numbers",
     "pass_manager",
+    "read_circuit",
     "why_not_isa",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import pi
+from typing import NamedTuple
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, ControlFlowOp
@@ -98,8 +99,35 @@ def to_native(
     return emit(found.items, circuit, family, reordering=level > 0), found.wires
 
 
-def to_pulses(circuit: QuantumCircuit, family: Family, level: int) -> list[Pulse]:
-    """Return the native gates that `to_native` would, and the measurements where they belong.
+class Mark(NamedTuple):
+    """What is left of an instruction that is no gate: nothing of Qiskit's."""
+
+    name: str
+    clbits: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A circuit whose gates are understood, and that is yet to be made short; small, and quick to pickle.
+
+    Classical bits are known by their places.
+    """
+
+    program: Program
+    family: Family
+    level: int
+    measured: bool
+
+    def pulses(self) -> list[Pulse]:
+        """Return native gates, and the measurements where they belong. It uses the program up: ask once."""
+        program = self.program
+        relabelling = program.relabelling
+        found = improve(program, self.family, self.level, measured=self.measured, relabelling=relabelling)
+        return write(found.items, program.width, self.family, reordering=self.level > 0)
+
+
+def understand(circuit: QuantumCircuit, family: Family, level: int) -> Reading:
+    """Read a circuit.
 
     Args:
         circuit: bound, of gates that `reading` knows, without control flow.
@@ -109,8 +137,14 @@ def to_pulses(circuit: QuantumCircuit, family: Family, level: int) -> list[Pulse
     Raises:
         CompileError: a gate is not known, or has a parameter that is not a finite real number.
     """
-    found = shortest(circuit, family, level, relabelling=True)
-    return write(found.items, circuit.num_qubits, family, reordering=level > 0)
+    program = Program(circuit.num_qubits, merging=level > 0, relabelling=level > 0)
+    read(circuit, program, step_by_step=level == 0)
+    places = {bit: place for place, bit in enumerate(circuit.clbits)}
+    for item in program.items:
+        if isinstance(item, Fence) and item.instruction is not None:
+            name, clbits = item.instruction.name, item.instruction.clbits
+            item.instruction = Mark(name, tuple([places[bit] for bit in clbits]))
+    return Reading(program, family, level, has_measurement(circuit))
 
 
 def shortest(

@@ -23,7 +23,7 @@ from . import compiler
 from .encode import EncodedCircuit, Kind, encode_circuit, encode_pulses, experiment_header
 from .errors import CircuitError
 from .gates import NATIVE_NAMES
-from .structure import Structure
+from .structure import Structure, glance
 
 _TOGETHER = 1024
 """Rows that are compiled at once, at most: the first is to be on its way before long."""
@@ -128,11 +128,13 @@ def _alike(
     checked: Sequence[tuple[QuantumCircuit, Kind]],
 ) -> dict[Structure, list[tuple[int, list[float]]]]:
     """Return where circuits stand that differ only in numbers, with those; circuits unlike all others not."""
-    sizes = [(circuit.num_qubits, circuit.num_clbits, len(circuit.data)) for circuit, _ in checked]
-    times = Counter(sizes)
+    if len(checked) < 2:
+        return {}
+    looks = [glance(circuit) for circuit, _ in checked]
+    times = Counter(looks)
     found: dict[Structure, list[tuple[int, list[float]]]] = defaultdict(list)
-    for index, ((circuit, kind), size) in enumerate(zip(checked, sizes, strict=True)):
-        lifted = Structure.lifted(circuit) if kind == "native" and times[size] > 1 else None
+    for index, ((circuit, kind), look) in enumerate(zip(checked, looks, strict=True)):
+        lifted = Structure.lifted(circuit) if kind == "native" and times[look] > 1 else None
         if lifted is not None:
             found[lifted[0]].append((index, lifted[1]))
     return {structure: members for structure, members in found.items() if len(members) > 1}

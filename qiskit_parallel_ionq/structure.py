@@ -12,6 +12,9 @@ from qiskit import QuantumCircuit
 
 from .compiler import FENCES, READABLE, numbers
 
+_GLANCES = 12
+"""Instructions, about, that are looked at to tell circuits apart."""
+
 _PLAIN = frozenset({"measure", "barrier", "reset", "delay"})
 
 
@@ -69,6 +72,15 @@ class Structure:
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Structure) and self._key == other._key
+
+
+def glance(circuit: QuantumCircuit) -> Hashable:
+    """Return what circuits of one structure have in common and others seldom have, at little cost."""
+    data = circuit.data
+    size = len(data)
+    seen = [data[place] for place in range(0, size, max(1, size // _GLANCES))]
+    bits = [circuit.find_bit(bit).index for each in seen for bit in each.qubits]
+    return circuit.num_qubits, circuit.num_clbits, size, tuple([each.name for each in seen]), tuple(bits)
 
 
 def _places(circuit: QuantumCircuit) -> tuple[dict[Any, int], dict[Any, int]]:

@@ -56,6 +56,32 @@ def _rz(program: Program, wire: int, angle: float) -> None:
     program.frames[wire] = c * w - s * z, c * x - s * y, c * y + s * x, c * z + s * w
 
 
+def _rx(program: Program, wire: int, angle: float) -> None:
+    """Carry an x rotation."""
+    c, s = cos(angle / 2), sin(angle / 2)
+    w, x, y, z = program.frames[wire]
+    program.frames[wire] = c * w - s * x, c * x + s * w, c * y - s * z, c * z + s * y
+
+
+def _ry(program: Program, wire: int, angle: float) -> None:
+    """Carry a y rotation."""
+    c, s = cos(angle / 2), sin(angle / 2)
+    w, x, y, z = program.frames[wire]
+    program.frames[wire] = c * w - s * y, c * x + s * z, c * y + s * w, c * z - s * x
+
+
+def _rotate(program: Program, wire: int, axis: Vector, angle: float) -> None:
+    """Carry a rotation about a direction."""
+    if axis is X:
+        _rx(program, wire, angle)
+    elif axis is Y:
+        _ry(program, wire, angle)
+    elif axis is Z:
+        _rz(program, wire, angle)
+    else:
+        program.turn(wire, about(axis, angle))
+
+
 def _along(program: Program, wire: int, axis: Vector) -> Vector:
     """Return a direction as seen in the starting frame."""
     frame = program.frames[wire]
@@ -89,7 +115,7 @@ def _virtual(angle: float) -> Reader:
 
 def _rotation(axis: Vector) -> Reader:
     def read(program: Program, wires: Sequence[int], params: Sequence[float]) -> None:
-        program.turn(wires[0], about(axis, params[0]))
+        _rotate(program, wires[0], axis, params[0])
 
     return read
 
@@ -140,7 +166,7 @@ def _pauli_pair(p: Vector, q: Vector) -> Reader:
 def _controlled(program: Program, wires: Sequence[int], axis: Vector, angle: float) -> None:
     """Turn the second wire about `axis` if the first is 1."""
     _interact(program, wires[0], wires[1], Z, axis, -angle / 2)
-    program.turn(wires[1], about(axis, angle / 2))
+    _rotate(program, wires[1], axis, angle / 2)
 
 
 def _controlled_rotation(axis: Vector) -> Reader:

@@ -163,7 +163,7 @@ def from_matrix(matrix: np.ndarray) -> Quaternion:
     Raises:
         ValueError: the matrix is not unitary.
     """
-    a, b, c, d = (complex(value) for value in np.asarray(matrix).reshape(-1))
+    a, b, c, d = np.asarray(matrix, dtype=complex).reshape(-1).tolist()
     root = (a * d - b * c) ** 0.5
     if not abs(abs(root) - 1.0) < 1e-6 or not abs(abs(a) ** 2 + abs(c) ** 2 - 1.0) < 1e-6:
         raise ValueError("not a unitary matrix")

@@ -9,6 +9,7 @@ values, on numbers: no circuit is made.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,10 +37,30 @@ _NO_DERIVATIVE = (TypeError, ValueError, RuntimeError, ArithmeticError, QiskitCi
 """What Qiskit raises where it cannot differentiate, or evaluate at zero."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Polynomial:
+    """A formula of at most two factors in each term, as nearly all are."""
+
+    constant: float
+    linear: tuple[tuple[int, float], ...] = ()
+    """(place of a parameter, factor)"""
+    products: tuple[tuple[int, int, float], ...] = ()
+    """(places of two parameters, factor)"""
+
+    def at(self, columns: Any) -> Any:
+        """Return the value for parameters that are numbers, or arrays of them; both round the same."""
+        total: Any = self.constant
+        for place, factor in self.linear:
+            total = total + factor * columns[place]
+        for one, other, factor in self.products:
+            total = total + factor * (columns[one] * columns[other])
+        return total
+
+
 class Formulas:
     """Formulas of some parameters, evaluated for many sets of values at once.
 
-    Sums of multiples of parameters, which nearly all are, are one product of matrices.
+    What a set comes to does not depend on the others, to the last bit.
 
     Args:
         parameters: what the columns of the values stand for.
@@ -55,18 +76,16 @@ class Formulas:
     def __init__(self, parameters: Sequence[Parameter]) -> None:
         self._place = {parameter: index for index, parameter in enumerate(parameters)}
         self._columns: dict[Any, int] = {}
-        self._slopes: list[list[float]] = []
-        self._offsets: list[float] = []
+        self._polynomials: list[_Polynomial] = []
         self._others: list[tuple[int, ParameterExpression]] = []
 
     def column(self, value: Any) -> int:
         """Return the place that a formula or number has in each row."""
         if value not in self._columns:
-            column = self._columns[value] = len(self._offsets)
-            slope, offset = self._straight(value) or ([0.0] * len(self._place), None)
-            self._slopes.append(slope)
-            self._offsets.append(offset or 0.0)
-            if offset is None:
+            column = self._columns[value] = len(self._polynomials)
+            polynomial = self._polynomial(value)
+            self._polynomials.append(polynomial or _Polynomial(0.0))
+            if polynomial is None:
                 self._others.append((column, value))
         return self._columns[value]
 
@@ -82,7 +101,15 @@ class Formulas:
         Raises:
             CircuitError: a formula has no finite real value.
         """
-        table: Table = np.add(values @ np.array(self._slopes).T.reshape(len(self._place), -1), self._offsets)
+        table = np.empty((len(values), len(self._polynomials)), order="F")
+        with np.errstate(all="ignore"):
+            if len(values) < _FEW:
+                for index, row in enumerate(values.tolist()):
+                    table[index] = [polynomial.at(row) for polynomial in self._polynomials]
+            else:
+                columns = np.ascontiguousarray(values.T)
+                for column, polynomial in enumerate(self._polynomials):
+                    table[:, column] = polynomial.at(columns)
         for column, formula in self._others:
             names = [(parameter, self._place[parameter]) for parameter in formula.parameters]
             for index, row in enumerate(values):
@@ -91,20 +118,34 @@ class Formulas:
             raise CircuitError("a parameter has a value that is not finite")
         return table
 
-    def _straight(self, value: Any) -> tuple[list[float], float] | None:
-        """Return the multiple of each parameter and the constant, or None if it is no such sum."""
-        slope = [0.0] * len(self._place)
+    def _polynomial(self, value: Any) -> _Polynomial | None:
+        """Return the formula as a polynomial, or None if it is none of the second degree."""
         if not isinstance(value, ParameterExpression):
-            return slope, float(value)
+            return _Polynomial(float(value))
+        mine = sorted(value.parameters, key=self._place.__getitem__)
+        linear: list[tuple[int, float]] = []
+        products: list[tuple[int, int, float]] = []
         try:
-            for parameter in value.parameters:
-                derivative = value.gradient(parameter)
-                if isinstance(derivative, ParameterExpression) and derivative.parameters:
-                    return None
-                slope[self._place[parameter]] = float(derivative)
-            return slope, float(value.bind(dict.fromkeys(value.parameters, 0.0)))
+            for index, parameter in enumerate(mine):
+                slope = value.gradient(parameter)
+                linear.append((self._place[parameter], _at_zero(slope)))
+                for other in mine[index:]:
+                    curve = slope.gradient(other) if isinstance(slope, ParameterExpression) else 0.0
+                    if isinstance(curve, ParameterExpression) and curve.parameters:
+                        return None
+                    factor = float(curve) / (2 if other == parameter else 1)
+                    if factor:
+                        products.append((self._place[parameter], self._place[other], factor))
+            return _Polynomial(_at_zero(value), tuple(linear), tuple(products))
         except _NO_DERIVATIVE:
             return None
+
+
+def _at_zero(formula: Any) -> float:
+    """Return the value where all parameters are 0."""
+    if isinstance(formula, ParameterExpression):
+        formula = formula.bind(dict.fromkeys(formula.parameters, 0.0))
+    return float(formula)
 
 
 def _number(formula: ParameterExpression, values: dict[Parameter, float]) -> float:

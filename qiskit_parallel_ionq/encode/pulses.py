@@ -30,6 +30,9 @@ _TEXT = {
     "zz": '{"gate":"zz","targets":[%d,%d],"angle":%s}',
 }
 
+_AT_ONCE = 64
+"""Texts that are filled at once: so few that they stay near the processor."""
+
 # Whether the service takes an empty list of gates is nowhere stated: a gate and its inverse stand for it.
 _NOTHING = [Pulse("gpi", (0,), (0.0,))] * 2
 
@@ -86,22 +89,29 @@ def _filled(text: bytes, columns: list[npt.NDArray[np.float64]], count: int) -> 
     """Return the text so many times, with the numbers of each in its places."""
     if not columns:
         return [text] * count
-    sheet = np.tile(np.frombuffer(text, np.uint8), (count, 1))
-    sheet[:, sheet[0] == _PLACE[0]] = _digits(np.array(columns).T).reshape(count, -1)
-    size, whole = len(text), sheet.tobytes()
-    return [whole[start : start + size] for start in range(0, count * size, size)]
+    sheet = np.tile(np.frombuffer(text, np.uint8), (min(count, _AT_ONCE), 1))
+    places = np.flatnonzero(sheet[0] == _PLACE[0])
+    values = np.array(columns).T
+    texts: list[bytes] = []
+    for start in range(0, count, _AT_ONCE):
+        digits = _digits(values[start : start + _AT_ONCE])
+        sheet[: len(digits), places] = digits.reshape(len(digits), -1)
+        texts += [row.tobytes() for row in sheet[: len(digits)]]
+    return texts
 
 
 def _digits(values: npt.NDArray[np.float64]) -> npt.NDArray[np.uint8]:
     """Return the text of numbers within ±1, along a new last axis."""
-    parts = np.rint(values * _PARTS).astype(np.int64)
+    parts = np.rint(values * _PARTS)
     text = np.empty((*values.shape, len(_PLACE)), np.uint8)
     text[..., 0] = np.where(parts < 0, ord("-"), ord(" "))
     text[..., 1:3] = np.frombuffer(b"0.", np.uint8)
-    rest = np.abs(parts)
-    for end in (15, 11, 7):
-        rest, low = np.divmod(rest, 10_000)
-        text[..., end - 4 : end] = _four_digits()[low]
+    parts = np.abs(parts)
+    high = np.floor(parts / 1e8)
+    low = (parts - high * 1e8).astype(np.uint32)
+    middle = low // 10_000
+    for start, digits in ((3, high.astype(np.uint32)), (7, middle), (11, low - middle * 10_000)):
+        text[..., start : start + 4] = _four_digits()[digits]
     return text
 
 

@@ -128,9 +128,15 @@ class ParallelIonQJob(JobV1):
         failures = self.errors()
         return str(BatchError(failures, total=len(self), job_id=self.job_id())) if failures else None
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Block until every circuit's state is final; return False when ``timeout`` seconds pass first."""
-        bar = progress_bar(self._batch) if self._shows_progress else nullcontext()
+    def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> bool:
+        """Block until every circuit's state is final; return False when ``timeout`` seconds pass first.
+
+        Args:
+            timeout: seconds to wait at the most.
+            progress: whether to show a progress bar; None: if the run was told to.
+        """
+        shows = self._shows_progress if progress is None else progress
+        bar = progress_bar(self._batch) if shows else nullcontext()
         return self._wait_for(lambda: self._batch.is_over, timeout, bar)
 
     def wait_for_final_state(

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from .account import open_account
+from .checking import checked
 from .settings import chosen_options, circuit_options, json_option, local_option, url_option
 from .tables import plural, table, width
 
@@ -39,6 +40,7 @@ def estimate(
     with open_account(url, local=local) as provider:
         backend = provider.get_backend(target=target or ("simulator" if local else None))
         options = backend.run_options(**chosen)
+        checked(provider, backend, circuits, options)
         report = backend.estimate_cost(circuits, **chosen)
     shots = options.each_shots(len(circuits))
     costs = report.jobs if len(report.jobs) == len(circuits) else (None,) * len(circuits)

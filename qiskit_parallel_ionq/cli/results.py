@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..state_folder import default_folder, recorded_runs
+from .account import shows_progress
 from .exit_codes import ExitCode
 from .tables import counts_in_short, plural, table, width, wrapped
 
@@ -29,7 +30,7 @@ _ERRORS = 5
 
 def deliver(job: ParallelIonQJob, *, out: str | None, as_json: bool) -> None:
     """Wait for a run, write and show its results, and end the command with the code that says how it went."""
-    job.wait()
+    job.wait(progress=shows_progress())
     document = results_document(job)
     if out is not None:
         write_document(document, out)
@@ -52,8 +53,7 @@ def results_document(job: ParallelIonQJob) -> dict[str, Any]:
     blanks.
     """
     run, errors = job.batch.run, job.errors()
-    entries = dict(job.as_completed())
-    circuits = [_circuit(job, index, entries[index], errors.get(index)) for index in range(len(entries))]
+    circuits = [_circuit(job, index, entry, errors.get(index)) for index, entry in job.results_iter()]
     done = sum(circuit["status"] == "done" for circuit in circuits)
     return {
         "format": FORMAT,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .account import ask_before_buying, open_account, shows_progress
+from .account import ask_before_buying, open_account
+from .checking import checked
 from .results import deliver, require_writable
 from .settings import (
     Number,
@@ -76,10 +77,11 @@ def run(
         chosen.setdefault("on_interrupt", "cancel")  # the service ends with this process
     with open_account(url, local=local) as provider:
         backend = provider.get_backend(target=target or ("simulator" if local else None))
+        options = backend.run_options(**chosen)
+        drafts = checked(provider, backend, circuits, options)
         if not (backend.simulator or local or yes):
             _ask(backend, circuits, chosen)
-        job = backend.run(circuits, **{"progress": shows_progress(), **chosen})
-        deliver(job, out=out, as_json=as_json)
+        deliver(backend.send(drafts, options), out=out, as_json=as_json)
 
 
 def _ask(backend: ParallelIonQBackend, circuits: list[QuantumCircuit], chosen: dict[str, Any]) -> None:

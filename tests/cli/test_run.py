@@ -10,8 +10,10 @@ from pathlib import Path
 
 import pytest
 import requests
+from qiskit import qpy, transpile
 
 from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.circuit_files import read_circuits
 from qiskit_parallel_ionq.emulator import Fault
 
 
@@ -106,6 +108,31 @@ def test_all_files_are_read_before_anything_is_sent(command, account, circuits):
     assert (ended.code, ended.out) == (1, "")
     assert ended.err.startswith("Error: bad.qasm:3: ")
     assert account.stats().posts == 0
+
+
+@pytest.mark.parametrize("verb", ["run", "estimate"])
+def test_a_circuit_that_cannot_run_is_named_by_its_file(command, account, circuits, verb):
+    (circuits / "open.qasm3").write_text(
+        "OPENQASM 3.0;\ninput float x;\nqubit q; bit c;\nU(x, 0, 0) q;\nc = measure q;\n"
+    )
+    (circuits / "wide.qasm").write_text("OPENQASM 2.0;\nqreg q[40];\ncreg c[1];\nmeasure q[39] -> c[0];\n")
+    unbound = command(verb, "bell.qasm", "open.qasm3")
+    assert (unbound.code, unbound.out) == (1, "")
+    assert unbound.err.startswith("Error: open.qasm3: circuit 1 ('open') has unbound parameters: x;")
+    assert command(verb, "wide.qasm", "--level", "none").err.startswith("Error: wide.qasm: ")
+    assert account.stats().posts == 0
+
+
+def test_circuits_that_are_native_already_come_from_qpy(command, account, circuits):
+    provider = ParallelIonQProvider()
+    native = transpile(read_circuits(["bell.qasm"]), provider.get_backend(target="qpu.forte-1"))
+    assert native[0].count_ops()["zz"] == 1
+    with (circuits / "native.qpy").open("wb") as file:
+        qpy.dump(native, file)
+    ended = command("run", "native.qpy", "--target", "qpu.forte-1", "--yes", "--json")
+    assert (ended.code, ended.err) == (0, "")
+    counts = ended.json["circuits"][0]["counts"]
+    assert counts["00"] + counts["11"] > 950
 
 
 def test_bare_circuits_are_refused_unless_all_is_to_be_measured(command, account, circuits):

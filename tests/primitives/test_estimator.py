@@ -271,3 +271,11 @@ def test_the_default_precision(local):
     estimator = EstimatorV2(local.get_backend("simulator"), EstimatorOptions(default_precision=0.1))
     assert estimator.default_precision == 0.1
     assert estimator.run([(ANSATZ, "ZZZ", POINTS[0, 0])]).result()[0].metadata["target_precision"] == 0.1
+
+
+def test_a_circuit_may_be_built_on_while_its_job_is_under_way(backend):
+    circuit = QuantumCircuit(2)
+    circuit.x(0)
+    job = EstimatorV2(backend).run([(circuit, ["IZ", "ZI"])])
+    circuit.measure_all()
+    assert job.result()[0].data.evs.tolist() == [-1, 1]

@@ -5,13 +5,12 @@ from __future__ import annotations
 
 import json
 import logging
-import secrets
-import string
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from typing import Any, Protocol
+from itertools import chain, islice
+from typing import Any, Protocol, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -22,23 +21,25 @@ from qiskit.transpiler import PassManager, Target
 from . import compiler, wire
 from ._version import __version__
 from .batch import Batch
-from .chronicle import Run, parcel_record
+from .chronicle import Run, new_run_id, parcel_record
 from .compiler import is_dynamic
 from .conductor import Conductor
 from .cost import Budget, CostReport, Workload, cost_report, workload
 from .drafts import Draft, draft, drafts
 from .encode import Kind
-from .errors import BudgetError, CircuitError, CompileError, IonQError
+from .errors import BudgetError, CircuitError, CompileError, IonQError, OptionError
 from .job import ParallelIonQJob
 from .journal import Record
 from .options import RunOptions
-from .parcel import Packer, Parcel
+from .packer import Packer
+from .parcel import Parcel
 from .rerun import next_generation
+from .stream import STRETCHES, ParallelIonQStream
+from .stretch import Sender, Stretch
 from .target import Gateset, build_target, family_of
 from .wire import CatalogEntry, CostEstimate
 
 logger = logging.getLogger("qiskit_parallel_ionq")
-_BASE62 = string.digits + string.ascii_letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +178,26 @@ class ParallelIonQBackend(BackendV2):
         checked = RunOptions().update(**fields)
         super().set_options(**{name: getattr(checked, name) for name in fields})
 
-    def run(self, run_input: QuantumCircuit | Iterable[QuantumCircuit], **options: Any) -> ParallelIonQJob:
+    @overload
+    def run(
+        self, run_input: QuantumCircuit | Collection[QuantumCircuit], **options: Any
+    ) -> ParallelIonQJob: ...
+
+    @overload
+    def run(
+        self, run_input: Iterable[QuantumCircuit], **options: Any
+    ) -> ParallelIonQJob | ParallelIonQStream: ...
+
+    def run(
+        self, run_input: QuantumCircuit | Iterable[QuantumCircuit], **options: Any
+    ) -> ParallelIonQJob | ParallelIonQStream:
         """Send circuits, each as soon as it is ready, and return at once with a composite job.
 
         All circuits are checked before anything is sent. Those that are not native are compiled on the
         way; qubits that a circuit does not use are not sent. An empty list gives an empty result.
+
+        An iterator is not read to its end at once: of one with more circuits than an eighth of ``window``
+        comes a stream, which takes and sends the others while its results are read.
 
         Args:
             run_input: one circuit, or any iterable of circuits; all parameters bound.
@@ -194,12 +210,32 @@ class ParallelIonQBackend(BackendV2):
             TargetError: the target does not exist or is not available.
         """
         chosen = self.run_options(**options)
+        if isinstance(run_input, Iterator):
+            start = list(islice(run_input, max(1, chosen.window // STRETCHES)))
+            more = next(run_input, None)
+            if more is not None:
+                return self._stream(chain(start, [more], run_input), chosen)
+            run_input = start
         circuits = _listed(run_input)
         chosen.each_shots(len(circuits))
         if circuits:
             self._account.require_available(self.ionq_target)
-        checked = [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
+        checked = [self.draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
         return self.send(checked, chosen)
+
+    def _stream(self, circuits: Iterator[Any], options: RunOptions) -> ParallelIonQStream:
+        if not isinstance(options.shots, int):
+            raise OptionError("shots of each circuit need a list of circuits; of a stream all have the same")
+        self._account.require_available(self.ionq_target)
+        sender = Sender(self, options, self._seed(options))
+        return ParallelIonQStream(
+            self,
+            sender.stream_id,
+            circuits,
+            sender,
+            window=options.window,
+            cancels=options.on_interrupt == "cancel",
+        )
 
     def run_options(self, **options: Any) -> RunOptions:
         """Return what a run with these options would be told: they go before the backend's own.
@@ -235,18 +271,24 @@ class ParallelIonQBackend(BackendV2):
             return [draft(*self._checked(each, options), target, level) for each in bound]
         return drafts(*self._checked(circuit, options), target, level, table)
 
-    def send(self, drafts: Sequence[Draft], options: RunOptions) -> ParallelIonQJob:
+    def send(
+        self, drafts: Sequence[Draft], options: RunOptions, stretch: Stretch | None = None
+    ) -> ParallelIonQJob:
         """Send circuits that are checked already, as `run` does.
 
         Args:
             drafts: from `drafts`, of any number of circuits.
             options: of the run, from `run_options`.
+            stretch: of which stream this is a stretch, if it is one.
 
         Raises:
             OptionError: the options list another number of shots than there are drafts.
         """
         conductor = self._account.conductor()
-        batch = Batch(self._new_run(len(drafts), options))
+        run = self._new_run(len(drafts), options)
+        if stretch is not None:
+            run = replace(run, id=stretch.id, stream=stretch.stream, first=stretch.first, seed=stretch.seed)
+        batch = Batch(run, changed=None if stretch is None else stretch.changed)
         job = ParallelIonQJob(
             self, batch, conductor, progress=options.progress, cancels=options.on_interrupt == "cancel"
         )
@@ -290,7 +332,7 @@ class ParallelIonQBackend(BackendV2):
         if circuits:
             self._account.require_available(self.ionq_target)
         batch = Batch(self._new_run(len(circuits), chosen))
-        drafted = [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
+        drafted = [self.draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
         parcels = []
         for part in self._parts(batch, drafted, chosen):
             if not isinstance(part, Parcel):
@@ -300,7 +342,7 @@ class ParallelIonQBackend(BackendV2):
 
     def _new_run(self, total: int, options: RunOptions) -> Run:
         return Run(
-            "".join(secrets.choice(_BASE62) for _ in range(22)),
+            new_run_id(),
             total,
             self.ionq_target,
             seed=self._seed(options),
@@ -341,7 +383,7 @@ class ParallelIonQBackend(BackendV2):
         if report.saving > 0.01 * report.total and report.at_minimum > 1:
             logger.warning("This run will cost %s", report)
 
-    def _draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
+    def draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
         """Check one circuit of a list.
 
         Raises:
@@ -401,7 +443,9 @@ class ParallelIonQBackend(BackendV2):
     ) -> Iterator[Parcel | _Unready]:
         """Compile, encode and pack one by one: the first is on its way before the last is compiled."""
         run = batch.run
-        packer = Packer(run.id, run.total, run.target, options, run.user_agent, run.seed)
+        packer = Packer(
+            run.id, run.total, run.target, options, run.user_agent, run.seed, run.shots, run.first
+        )
         for index, waiting in enumerate(drafts):
             try:
                 encoded = waiting.encode()
@@ -420,9 +464,9 @@ class ParallelIonQBackend(BackendV2):
             if batch.project is not None:
                 batch.record.note({"is": "project", "id": batch.project})
 
-    def run_again(self, earlier: Batch, *, spend: bool) -> ParallelIonQJob:
+    def run_again(self, earlier: Batch, *, spend: bool, split: bool = False) -> ParallelIonQJob:
         """Execute failed circuits of a run again; see ``ParallelIonQJob.retry``."""
-        run, parcels = next_generation(earlier, spend=spend, created_at=time.time())
+        run, parcels = next_generation(earlier, spend=spend, split=split, created_at=time.time())
         conductor = self._account.conductor()
         self._account.require_available(self.ionq_target)
         batch = Batch(run, self._account.begin_record(run))

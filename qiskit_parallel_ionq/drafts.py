@@ -45,6 +45,15 @@ def draft(circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None
     return Draft(circuit.name, circuit.num_clbits, partial(_encode, circuit, kind, target, level or 0))
 
 
+def unfit(name: str, error: CircuitError) -> Draft:
+    """Return the draft of a circuit that cannot be run, whose failure shall cost no other its turn."""
+    return Draft(name, 0, partial(_refuse, error))
+
+
+def _refuse(error: CircuitError) -> EncodedCircuit:
+    raise error
+
+
 def _encode(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> EncodedCircuit:
     if kind == "qasm3":
         return encode_circuit(compiler.lower_dynamic(circuit), kind=kind)

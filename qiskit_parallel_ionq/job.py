@@ -24,6 +24,22 @@ from .lifecycle import Phase
 from .merge import composite_status, experiment, merge
 from .report import Report, report_on
 
+LARGEST_RESULT = 250_000_000
+"""Bytes of outcomes that are spelled out in one ``Result``, where they take several times as much."""
+
+
+def require_handy(job_id: str, size: int) -> None:
+    """Refuse to spell out more results at once than fit in memory.
+
+    Raises:
+        JobError: it would be too much. Nothing is lost.
+    """
+    if size > LARGEST_RESULT:
+        raise JobError(
+            f"the results of job {job_id} take {size / 1e6:,.0f} MB and several times as much in one Result; "
+            "read them one by one with results_iter(), in input order, or as_completed(). Nothing is lost"
+        )
+
 
 class ParallelIonQJob(JobV1):
     """Circuits under way, in input order. Made by ``backend.run``.
@@ -147,6 +163,7 @@ class ParallelIonQJob(JobV1):
 
         Raises:
             BatchError: some circuits have no result; those that have are in its ``result``.
+            JobError: there are more results than fit in memory; see `results_iter`.
             ResultTimeoutError: ``timeout`` seconds passed first. Nothing was cancelled.
         """
         if self._result is None:
@@ -187,7 +204,21 @@ class ParallelIonQJob(JobV1):
             if not self._wait_for(lambda: len(batch.finished) > position, left):  # noqa: B023 - called at once
                 raise self._too_late(timeout)
             index = batch.finished[position]
-            yield index, self._experiment(index)
+            yield index, self.experiment(index)
+
+    def results_iter(self, timeout: float | None = None) -> Iterator[tuple[int, ExperimentResult]]:
+        """Yield ``(index, experiment)`` in input order, each as soon as it is its turn; failed ones, too.
+
+        Raises:
+            ResultTimeoutError: ``timeout`` seconds passed before all were finished.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        batch = self._batch
+        for index in range(batch.total):
+            left = None if deadline is None else deadline - time.monotonic()
+            if not self._wait_for(lambda: batch.has_ended(index), left):  # noqa: B023 - called at once
+                raise self._too_late(timeout)
+            yield index, self.experiment(index)
 
     def cancel(self, *, include_running: bool | None = None) -> bool:
         """Cancel every circuit that has no result yet, in as few requests as possible.
@@ -215,7 +246,7 @@ class ParallelIonQJob(JobV1):
         shift = loop.wall() - loop.now()
         return report_on(self._batch, lambda at: at + shift)
 
-    def retry(self, *, spend: bool = False) -> ParallelIonQJob:
+    def retry(self, *, spend: bool = False, split: bool = False) -> ParallelIonQJob:
         """Execute exactly the circuits that failed by no fault of theirs again, as a new job of N circuits.
 
         The new job's id is this one's with a number after it; results that are here are in its, too. What the
@@ -224,6 +255,8 @@ class ParallelIonQJob(JobV1):
 
         Args:
             spend: whether it may cost money; on a machine it must be said.
+            split: whether circuits that shared a job go out one by one, and with them those that have no
+                result only because their job as a whole was refused or failed.
 
         Raises:
             JobError: this job is not over, or no circuit is worth another try.
@@ -231,7 +264,7 @@ class ParallelIonQJob(JobV1):
             JournalError: what was sent is not known any more.
         """
         backend: Any = self.backend()
-        job: ParallelIonQJob = backend.run_again(self._batch, spend=spend)
+        job: ParallelIonQJob = backend.run_again(self._batch, spend=spend, split=split)
         return job
 
     def leave(self) -> None:
@@ -307,15 +340,17 @@ class ParallelIonQJob(JobV1):
         )
 
     def _merged(self) -> Result:
+        require_handy(self.job_id(), self._batch.outcomes.size)
         backend = self.backend()
         return merge(
-            [self._experiment(index) for index in range(len(self))],
+            [self.experiment(index) for index in range(len(self))],
             backend_name=backend.name,
             backend_version=backend.backend_version,
             job_id=self.job_id(),
         )
 
-    def _experiment(self, index: int) -> ExperimentResult:
+    def experiment(self, index: int) -> ExperimentResult:
+        """Return the entry of one circuit as it is now: without data if it has no result (yet)."""
         batch = self._batch
         error = batch.errors.get(index)
         if error is None and index not in batch.outcomes:

@@ -83,7 +83,7 @@ class Recall:
 
     def retrieve(self, job_id: str) -> ParallelIonQJob:
         """Return a job of any process; see ``provider.retrieve_job``."""
-        live = self._account.live_job(job_id)
+        live = self._live(job_id)
         if live is not None:
             return live
         if self._archive is not None and self._archive.holds(job_id):
@@ -105,7 +105,7 @@ class Recall:
                     "retrieve_job(...) collects what the account holds"
                 )
             return self.retrieve(job_id)
-        live = self._account.live_job(job_id)
+        live = self._live(job_id)
         if live is not None:
             live.hand_over()
         try:
@@ -131,6 +131,26 @@ class Recall:
         journal.abandon()
         return self._ask_account(job_id, why="it is damaged")
 
+    def _live(self, job_id: str) -> ParallelIonQJob | None:
+        """Return a job that is under way in this process, also if nobody has kept it."""
+        job = self._account.live_job(job_id)
+        if job is not None:
+            return job
+        conductor = self._account.conductor()
+        batch = conductor.find(job_id)
+        if batch is None:
+            return None
+        job = ParallelIonQJob(self._backend(batch.run), batch, conductor)
+        self._account.remember(job)
+        return job
+
+    def _backend(self, run: Run) -> ParallelIonQBackend:
+        return self._account.get_backend(
+            run.backend,
+            target=run.target if run.backend == "ionq_parallel" else None,
+            gateset="qis" if run.gateset == "qis" else "native",
+        )
+
     def _ask_account(self, job_id: str, *, why: object = None) -> ParallelIonQJob:
         if why is not None:
             logger.warning("The account is asked for run %s instead of its record: %s", job_id, why)
@@ -148,11 +168,7 @@ class Recall:
             raise JobError(
                 f"run {run.id!r} is a run of {run.url}, and this provider's is {self._account.url}"
             )
-        backend = self._account.get_backend(
-            run.backend,
-            target=run.target if run.backend == "ionq_parallel" else None,
-            gateset="qis" if run.gateset == "qis" else "native",
-        )
+        backend = self._backend(run)
         conductor = self._account.conductor()
         batch = Batch.restored(story, record)
         if run.generation:

@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version errors wire gates options policy",
-    "thinking": "target compiler encode drafts decode lifecycle sources parcel cost merge reconcile chronicle salvage",
-    "doing": "credentials transport api journal archive batch worker conductor",
-    "face": "display report job rerun backend primitives recall provider",
+    "thinking": "target compiler encode drafts decode lifecycle sources parcel packer cost merge reconcile chronicle salvage",
+    "doing": "credentials transport api journal archive shelf batch worker conductor",
+    "face": "display report job rerun stretch stream backend primitives recall provider",
     "door": "cli",
 }
 ORDER = " ".join(FLOORS.values()).split()
@@ -82,6 +82,7 @@ def test_the_emulator_names_none_of_us():
             "threading",
             {
                 "batch.py",
+                "shelf.py",
                 "journal.py",
                 "transport.py",
                 "gate.py",

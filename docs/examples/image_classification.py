@@ -151,11 +151,13 @@ def train(layer, data, options):
 
     history.accuracies.append(accuracy())
     print(f"\n{layer.name}: {history.accuracies[0]:.1%} of {len(answers)} unseen images before training")
-    batches = max(1, len(labels) // options.batch_size)
+    batches = -(-len(labels) // options.batch_size)
     for epoch in range(1, options.epochs + 1):
         started = time.perf_counter()
-        for batch, chosen in enumerate(np.array_split(rng.permutation(len(labels)), batches), 1):
+        order = rng.permutation(len(labels))
+        for batch in range(1, batches + 1):
             began = time.perf_counter()
+            chosen = order[(batch - 1) * options.batch_size : batch * options.batch_size]
             outputs, slopes = layer.slopes(numbers[chosen], weights)
             likely, wanted = probability(outputs), labels[chosen]
             error = (likely - wanted) / len(wanted)  # how the loss changes with what goes into the head
@@ -235,11 +237,11 @@ def plot(histories, baselines, alone, options):
     if quantum:
         circuits = options.batch_size * QuantumLayer.circuits_per_image
         times.bar(range(1, len(quantum.seconds) + 1), quantum.seconds, color=colours["quantum layer"])
-        mean = np.mean(quantum.seconds)
-        times.axhline(mean, color="#555555", ls="--", lw=1.5)
+        middle = np.median(quantum.seconds)
+        times.axhline(middle, color="#555555", ls="--", lw=1.5)
         times.set(title=f"A batch: {circuits} circuits", xlabel="batch", ylabel="seconds")
         times.set_ylim(0, 1.5 * max(quantum.seconds))
-        told = f"mean {mean:.1f} s"
+        told = f"median {middle:.1f} s"
         if alone:
             told += f"\none after the other: about {alone * circuits:,.0f} s (extrapolated)"
         times.text(0.03, 0.96, told, transform=times.transAxes, va="top")
@@ -295,7 +297,8 @@ def train_quantum(data, options):
         batch = one_batch(layer, data[0][: options.batch_size], np.random.default_rng(options.seed))
         if options.no_mock and not agreed(backend, batch, options):
             raise SystemExit("Nothing was sent.")
-        alone, together = timings(backend, batch, options) if options.timed else (None, None)
+        compares = options.timed and not options.sequential
+        alone, together = timings(backend, batch, options) if compares else (None, None)
         return train(layer, data, options), alone, together
 
 
@@ -313,7 +316,7 @@ def tell(histories, baselines, alone, together, options):
         gradient = options.batch_size * QuantumLayer.circuits_per_image
         for count, took in (
             (options.batch_size, together),
-            (gradient, np.mean(histories[QuantumLayer.name].seconds)),
+            (gradient, np.median(histories[QuantumLayer.name].seconds)),
         ):
             print(
                 f"  {count:4} circuits would take {alone * count:.0f} s (extrapolated) and took {took:.1f} s "

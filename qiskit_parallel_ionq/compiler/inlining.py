@@ -2,7 +2,8 @@
 """Instructions that users made: what is in them counts, not what they are called.
 
 A sub-circuit made into a gate may bear the name of a standard gate, and an instruction may measure or reset
-inside. Both are written out before anything is read by its name.
+inside. Both are written out before anything is read by its name; so are boxes, and loops that count, which
+IonQ runs in no other way.
 """
 
 from __future__ import annotations
@@ -11,14 +12,27 @@ from typing import Any
 
 import numpy as np
 from qiskit import QuantumCircuit
-from qiskit.circuit import Barrier, ControlledGate, Delay, Gate, Instruction, Measure, Reset
+from qiskit.circuit import (
+    Barrier,
+    BreakLoopOp,
+    ContinueLoopOp,
+    ControlledGate,
+    Delay,
+    Gate,
+    Instruction,
+    Measure,
+    Reset,
+    Store,
+)
 from qiskit.circuit.library import UnitaryGate
 
 from qiskit_parallel_ionq.errors import CompileError
 
 _DEEPEST = 100
-_PLAIN = (Measure, Reset, Barrier, Delay)
+_PLAIN = (Measure, Reset, Barrier, Delay, Store, BreakLoopOp, ContinueLoopOp)
 _GENERIC = (Gate, Instruction, ControlledGate)
+_LONGEST = 10_000
+"""Turns of a loop that are written out."""
 
 
 def inline(circuit: QuantumCircuit) -> QuantumCircuit:
@@ -27,18 +41,26 @@ def inline(circuit: QuantumCircuit) -> QuantumCircuit:
     Raises:
         CompileError: one has neither a definition nor a unitary matrix, or its own code fails.
     """
+    return _inlined(circuit, f"circuit {circuit.name!r}")
+
+
+def _inlined(circuit: QuantumCircuit, place: str) -> QuantumCircuit:
     if not any(_is_users(instruction) for instruction in circuit.data):
         return circuit
     flat = circuit.copy_empty_like()
-    _write_out(circuit, flat, flat.qubits, flat.clbits, f"circuit {circuit.name!r}", 0)
+    _write_out(circuit, flat, flat.qubits, flat.clbits, place, 0)
     return flat
 
 
 def _is_users(instruction: Any) -> bool:
-    if instruction.is_standard_gate() or instruction.is_control_flow():
+    if instruction.is_standard_gate():
         return False
     operation = instruction.operation
-    if isinstance(operation, _PLAIN) or not isinstance(operation, Instruction) or operation.name == "store":
+    if instruction.is_control_flow():
+        if operation.name == "box" or _is_counted(operation):
+            return True
+        return any(_is_users(inner) for block in operation.blocks for inner in block.data)
+    if not isinstance(operation, Instruction) or isinstance(operation, _PLAIN):
         return False
     kind = type(operation)
     if kind in _GENERIC or not kind.__module__.startswith(("qiskit.", "qiskit_ionq.")):
@@ -58,6 +80,9 @@ def _write_out(
             continue
         operation = instruction.operation
         here = f"{place}: gate {operation.name!r} at position {position}"
+        if instruction.is_control_flow():
+            _write_flow(operation, onto, on, to, here)
+            continue
         if depth > _DEEPEST:
             raise CompileError(f"{here} is defined by itself, or more than {_DEEPEST} levels deep")
         definition = _definition(operation, here)
@@ -67,6 +92,41 @@ def _write_out(
         if (definition.num_qubits, definition.num_clbits) != (len(on), len(to)):
             raise CompileError(f"{here} has a definition of another size than itself")
         _write_out(definition, onto, on, to, f"{here}, in its definition", depth + 1)
+
+
+def _write_flow(
+    operation: Any, onto: QuantumCircuit, qubits: list[Any], clbits: list[Any], here: str
+) -> None:
+    if operation.name == "box":
+        if getattr(operation, "annotations", None):  # Qiskit 2.0 has none
+            raise CompileError(f"{here} has annotations, and nothing here can tell what they ask for")
+        onto.barrier(qubits)  # the ends of a box are barriers
+        onto.compose(_inlined(operation.body, f"{here}, in it"), qubits, clbits, inplace=True)
+        onto.barrier(qubits)
+    elif _is_counted(operation):
+        indices, parameter, body = operation.params
+        body = _inlined(body, f"{here}, in it")
+        for index in indices:
+            turn = body if parameter is None else body.assign_parameters({parameter: index}, strict=False)
+            onto.compose(turn, qubits, clbits, inplace=True)
+    else:
+        blocks = [_inlined(block, f"{here}, in it") for block in operation.blocks]
+        onto.append(operation.replace_blocks(blocks), qubits, clbits)
+
+
+def _is_counted(operation: Any) -> bool:
+    """Return whether an operation is a loop whose turns are known."""
+    return operation.name == "for_loop" and len(operation.params[0]) <= _LONGEST and not _leaves(operation)
+
+
+def _leaves(operation: Any) -> bool:
+    """Return whether a loop may end early."""
+    return any(
+        inner.name in ("break_loop", "continue_loop")
+        or (inner.is_control_flow() and _leaves(inner.operation))
+        for block in operation.blocks
+        for inner in block.data
+    )
 
 
 def _definition(operation: Instruction, here: str) -> QuantumCircuit | None:

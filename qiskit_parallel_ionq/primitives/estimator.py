@@ -144,6 +144,8 @@ class _Wanted:
     """One PUB: the point and the observable of each of its values."""
 
     pub: EstimatorPub
+    offset: int
+    """Where the bits of a basis begin: after the circuit's own. It may be given more before this is read."""
     points: list[_Point]
     observables: list[Mapping[str, float]]
     point_of: npt.NDArray[np.int64]
@@ -173,7 +175,8 @@ class Plan:
         point_of, observable_of = (each.ravel() for each in np.broadcast_arrays(sets, which))
         for point, observable in set(zip(point_of.tolist(), observable_of.tolist(), strict=True)):
             points[point].labels.update(observables[observable])
-        self.wanted.append(_Wanted(pub, points, observables, point_of, observable_of))
+        offset = pub.circuit.num_clbits
+        self.wanted.append(_Wanted(pub, offset, points, observables, point_of, observable_of))
 
     def _point(
         self, index: int, place: int, circuit: QuantumCircuit, row: npt.NDArray[np.float64], shots: int
@@ -237,7 +240,7 @@ class _Finish:
                 key = (int(o), basis)
                 if key not in readings:
                     mine = {label: observable[label] for label in labels if label in observable}
-                    readings[key] = Reading.of(mine, basis, pub.circuit.num_clbits) if mine else None
+                    readings[key] = Reading.of(mine, basis, wanted.offset) if mine else None
                 reading = readings[key]
                 if reading is None:
                     continue

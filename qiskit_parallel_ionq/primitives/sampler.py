@@ -8,12 +8,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from qiskit import QuantumCircuit
 from qiskit.primitives import BaseSamplerV2, DataBin, PrimitiveResult, SamplerPubResult
 from qiskit.primitives.containers.sampler_pub import SamplerPub, SamplerPubLike
 
+from .. import wire
 from ..backend import ParallelIonQBackend
 from ..decode import Outcome
 from ..drafts import Draft
+from ..errors import CircuitError, OptionError
 from ..job import ParallelIonQJob
 from .bits import bit_array, register_bits
 from .job import ParallelPrimitiveJob, provenance
@@ -88,7 +91,15 @@ class SamplerV2(BaseSamplerV2):
                     "empty and it is not sent. Did you mean to measure, as with measure_all()?",
                     stacklevel=2,
                 )
-        sizes = [pub.size if pub.circuit.cregs else 0 for pub in asked]
+        registers = []
+        for index, pub in enumerate(asked):
+            with naming_pub(index):
+                registers.append(_registers(pub.circuit))
+                if pub.shots > wire.MAX_SHOTS:
+                    raise OptionError(
+                        f"{pub.shots:,} shots of a circuit, and {wire.MAX_SHOTS:,} are the most"
+                    )
+        sizes = [pub.size if names else 0 for pub, names in zip(asked, registers, strict=True)]
         each = [int(pub.shots) for pub, size in zip(asked, sizes, strict=True) for _ in range(size)]
         options = run_options(self._backend, self._options, shots=each, memory=True)
         drafts: list[Draft] = []
@@ -98,7 +109,24 @@ class SamplerV2(BaseSamplerV2):
                     values = table_of(pub.circuit, pub.parameter_values)
                     drafts += self._backend.drafts(pub.circuit, values, options)
         job = self._backend.send(drafts, options)
-        return ParallelPrimitiveJob(job, _Finish(job, asked, sizes))
+        return ParallelPrimitiveJob(job, _Finish(job, asked, registers, sizes))
+
+
+def _registers(circuit: QuantumCircuit) -> dict[str, tuple[int, ...]]:
+    """Return the places of each register's bits, under names that a result can have.
+
+    Raises:
+        CircuitError: Qiskit's results have something else of that name.
+    """
+    found = register_bits(circuit)
+    try:
+        DataBin(shape=(), **dict.fromkeys(found))
+    except (TypeError, ValueError) as error:
+        raise CircuitError(
+            f"circuit {circuit.name!r} has a register whose name Qiskit's results keep for themselves "
+            f"({error}); give it another"
+        ) from error
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +135,18 @@ class _Finish:
 
     job: ParallelIonQJob
     pubs: list[SamplerPub]
+    registers: list[dict[str, tuple[int, ...]]]
+    """Of each PUB's circuit, as it was when it was sent."""
     sizes: list[int]
 
     def __call__(self, outcomes: list[Outcome]) -> PrimitiveResult:
         results, start = [], 0
-        for pub, size in zip(self.pubs, self.sizes, strict=True):
+        for pub, registers, size in zip(self.pubs, self.registers, self.sizes, strict=True):
             mine = range(start, start + size)
             start += size
             data = {
                 name: bit_array([outcomes[index] for index in mine], places, pub.shape, pub.shots)
-                for name, places in register_bits(pub.circuit).items()
+                for name, places in registers.items()
             }
             metadata = {
                 "shots": pub.shots,

@@ -30,6 +30,7 @@ REQUIREMENTS = {
         "qiskit-algorithms==0.4.0",
         "qiskit-optimization==0.7.0",
         "qiskit-nature==0.8.0",
+        "qiskit-finance==0.4.1",
         "qiskit-experiments==0.14.2",
         "qiskit-addon-cutting==0.10.0",
         "qiskit-addon-utils==0.4.0",

@@ -271,3 +271,26 @@ def test_the_default_precision(local):
     estimator = EstimatorV2(local.get_backend("simulator"), EstimatorOptions(default_precision=0.1))
     assert estimator.default_precision == 0.1
     assert estimator.run([(ANSATZ, "ZZZ", POINTS[0, 0])]).result()[0].metadata["target_precision"] == 0.1
+
+
+def test_a_circuit_may_be_built_on_while_its_job_is_under_way(backend):
+    circuit = QuantumCircuit(2)
+    circuit.x(0)
+    job = EstimatorV2(backend).run([(circuit, ["IZ", "ZI"])])
+    circuit.measure_all()
+    assert job.result()[0].data.evs.tolist() == [-1, 1]
+
+
+def test_loops_that_count_and_boxes_are_estimated(backend):
+    angle = Parameter("angle")
+    looped, plain = QuantumCircuit(2), QuantumCircuit(2)
+    with looped.for_loop(range(3)):
+        looped.ry(angle, 0)
+    with looped.box():
+        looped.cx(0, 1)
+    for _ in range(3):
+        plain.ry(angle, 0)
+    plain.cx(0, 1)
+    pubs = [(circuit, ["ZI", "XX"], [[[0.1]], [[0.4]]]) for circuit in (looped, plain)]
+    found, expected = EstimatorV2(backend).run(pubs).result()
+    assert found.data.evs == pytest.approx(expected.data.evs, abs=EXACT)

@@ -55,6 +55,13 @@ def rotated(width=3):
     return circuit
 
 
+def registered(name):
+    """A circuit that measures into a register of this name."""
+    circuit = QuantumCircuit(QuantumRegister(1), ClassicalRegister(1, name))
+    circuit.measure(0, 0)
+    return circuit
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_random_circuits_agree_with_the_state_vector(backend, seed):
     compare(backend, [random_circuit(4, 4, seed=10 * seed + k, measure=True) for k in range(3)])
@@ -216,7 +223,9 @@ def test_an_empty_sweep_has_empty_arrays(backend):
         ((rotated(), np.zeros((2, 2))), ValueError, "PUB 1: .*inconsistent"),
         ((rotated(),), ValueError, "PUB 1: .*parameter"),
         ((rotated(), [0, 0, 0], -5), ValueError, "shots"),
-        ((rotated(), [0, 0, 0], 10**7), OptionError, "shots"),
+        ((rotated(), [0, 0, 0], 10**7), OptionError, "PUB 1: 10,000,000 shots"),
+        ((registered("shape"),), CircuitError, "PUB 1: .*'shape'"),
+        ((registered("values"),), CircuitError, "PUB 1: .*'values'"),
         ((rotated(), [0, np.nan, 0]), CircuitError, r"PUB 1: circuit .*angle\[1\]"),
         ("circuit", ValueError, "PUB 1: "),
     ],
@@ -301,3 +310,12 @@ def test_a_result_is_made_once(backend):
     assert job.done()
     assert job.backend() is backend
     assert "1/1" in repr(job)
+
+
+def test_a_circuit_may_be_built_on_while_its_job_is_under_way(backend):
+    circuit = QuantumCircuit(2, 1)
+    circuit.x(0)
+    circuit.measure(0, 0)
+    job = SamplerV2(backend).run([circuit], shots=3)
+    circuit.measure_all()
+    assert {name: bits.get_counts() for name, bits in job.result()[0].data.items()} == {"c": {"1": 3}}

@@ -9,7 +9,10 @@ from qiskit import QuantumCircuit
 
 pytest.importorskip("qiskit_experiments")
 
+from qiskit_experiments.framework import BatchExperiment
 from qiskit_experiments.library import LocalReadoutError, StandardRB, StateTomography
+
+from qiskit_parallel_ionq.primitives import SamplerV2
 
 pytestmark = [pytest.mark.strangers, pytest.mark.filterwarnings("ignore")]
 
@@ -45,6 +48,24 @@ def test_randomised_benchmarking_of_a_perfect_machine(backend, sampler):
     data = experiment.run(sampler=sampler).block_for_results()
     assert not data.errors(), data.errors()
     assert all(sum(point["counts"].values()) == point["counts"].get("00") for point in data.data())
+
+
+def test_randomised_benchmarking_sees_noise_at_every_level(backend):
+    noise = {"noise_model": "forte-1", "sampler_seed": 3}
+    for level in range(4):
+        sampler = SamplerV2(backend, {"run_options": {**noise, "optimization_level": level}})
+        experiment = StandardRB([0, 1], [1, 30, 60], num_samples=2, seed=1, backend=backend)
+        data = experiment.run(sampler=sampler).block_for_results()
+        assert not data.errors(), data.errors()
+        error = data.analysis_results("EPC", dataframe=False).value.nominal_value
+        assert 0.002 < error < 0.02  # were barriers passed over, sequences would vanish, and errors with them
+
+
+def test_experiments_together_are_one_composite_job(backend, sampler, runs):
+    together = BatchExperiment([StateTomography(bell()), LocalReadoutError([0, 1])], backend=backend)
+    data = together.run(sampler=sampler).block_for_results()
+    assert not data.errors(), data.errors()
+    assert runs == [9 + 2]
 
 
 def test_readout_without_errors(backend, sampler):

@@ -10,7 +10,7 @@ pytest.importorskip("qiskit_nature")
 
 from qiskit_algorithms import VQE, NumPyMinimumEigensolver
 from qiskit_algorithms.optimizers import SLSQP
-from qiskit_nature.second_q.algorithms import GroundStateEigensolver
+from qiskit_nature.second_q.algorithms import QEOM, GroundStateEigensolver
 from qiskit_nature.second_q.circuit.library import UCCSD, HartreeFock
 from qiskit_nature.second_q.hamiltonians import ElectronicEnergy
 from qiskit_nature.second_q.mappers import JordanWignerMapper
@@ -33,11 +33,23 @@ def hydrogen():
     return problem
 
 
+def coupled_clusters(estimator, mapper):
+    ansatz = UCCSD(2, (1, 1), mapper, initial_state=HartreeFock(2, (1, 1), mapper))
+    vqe = VQE(estimator, ansatz, SLSQP(maxiter=8), initial_point=np.zeros(ansatz.num_parameters))
+    return GroundStateEigensolver(mapper, vqe)
+
+
 def test_the_energy_of_hydrogen_is_found_by_coupled_clusters(estimator):
     problem, mapper = hydrogen(), JordanWignerMapper()
-    reference = HartreeFock(2, (1, 1), mapper)
-    ansatz = UCCSD(2, (1, 1), mapper, initial_state=reference)
-    vqe = VQE(estimator, ansatz, SLSQP(maxiter=8), initial_point=np.zeros(ansatz.num_parameters))
-    found = GroundStateEigensolver(mapper, vqe).solve(problem).groundenergy
+    found = coupled_clusters(estimator, mapper).solve(problem).groundenergy
     exact = GroundStateEigensolver(mapper, NumPyMinimumEigensolver()).solve(problem).groundenergy
     assert found == pytest.approx(exact, abs=1e-4)
+
+
+def test_excited_states_of_hydrogen_are_those_of_its_matrix(estimator):
+    mapper = JordanWignerMapper()
+    found = QEOM(coupled_clusters(estimator, mapper), estimator, "sd").solve(hydrogen())
+    matrix = mapper.map(hydrogen().hamiltonian.second_q_op()).to_matrix()
+    levels = np.linalg.eigvalsh(matrix)
+    assert all(np.abs(levels - energy).min() < 1e-3 for energy in found.computed_energies)
+    assert len(found.computed_energies) == 4

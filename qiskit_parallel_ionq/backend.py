@@ -193,13 +193,16 @@ class ParallelIonQBackend(BackendV2):
             CredentialsError: there is no API key.
             TargetError: the target does not exist or is not available.
         """
+        began = time.monotonic()
         chosen = self.run_options(**options)
         circuits = _listed(run_input)
         chosen.each_shots(len(circuits))
         if circuits:
             self._account.require_available(self.ionq_target)
         checked = [self._draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
-        return self.send(checked, chosen)
+        job = self.send(checked, chosen)
+        job.batch.stamps.began = began
+        return job
 
     def run_options(self, **options: Any) -> RunOptions:
         """Return what a run with these options would be told: they go before the backend's own.
@@ -403,12 +406,14 @@ class ParallelIonQBackend(BackendV2):
         run = batch.run
         packer = Packer(run.id, run.total, run.target, options, run.user_agent, run.seed)
         for index, waiting in enumerate(drafts):
+            began = time.monotonic()
             try:
                 encoded = waiting.encode()
             except Exception as error:  # noqa: BLE001 - others are on their way: it is this circuit's failure
                 batch.headers[index] = {"name": waiting.name, "memory_slots": waiting.num_clbits}
                 yield _Unready(index, _as_ours(error, waiting.name))
                 continue
+            batch.stamps.compiled(index, began, time.monotonic())
             batch.headers[index] = dict(encoded.header)
             yield from packer.add(index, encoded, run.shots[index])
         yield from packer.flush()

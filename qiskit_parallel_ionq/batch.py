@@ -22,6 +22,7 @@ from .errors import CircuitCancelledError, JournalError, ResultIntegrityError
 from .journal import NoRecord, Record
 from .lifecycle import Phase, Submission
 from .parcel import Parcel
+from .stamps import Stamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,14 @@ class Progress:
     def finished(self) -> int:
         """Circuits whose state is final."""
         return self.done + self.failed + self.cancelled
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What a run's commands have sent and opened; its conductor counts."""
+
+    requests: int = 0
+    connections: int = 0
 
 
 _SHOWN_AS = {
@@ -88,6 +97,8 @@ class Batch:
         """Whether the user wants nothing more to be sent; anybody may set it, and it is heard at once."""
         self.project: str | None = None
         """The project that the run's jobs belong to, once the service has said so."""
+        self.stamps = Stamps()
+        self.traffic = Traffic()
         self.changed = threading.Condition()
 
     @classmethod

@@ -56,10 +56,11 @@ def _show(batch: Batch, bar: tqdm) -> None:
 def is_watched() -> bool:
     """Say whether standard error is a terminal, or this is a notebook."""
     terminal = sys.stderr is not None and sys.stderr.isatty()  # there is none under pythonw
-    return terminal or _in_notebook()
+    return terminal or in_notebook()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Say whether this is a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and "IPKernelApp" in shell.config

@@ -12,6 +12,7 @@ from datetime import datetime, timezone
 from .batch import Batch
 from .lifecycle import Submission
 from .parcel import Token
+from .timeline import Timeline, timeline_of
 from .wire import JobRecord, JobState
 
 
@@ -51,9 +52,10 @@ class Provenance:
 class Report:
     """One `Provenance` for each circuit, in input order. ``pandas.DataFrame(report.records())`` takes it."""
 
-    def __init__(self, job_id: str, rows: tuple[Provenance, ...]) -> None:
+    def __init__(self, job_id: str, rows: tuple[Provenance, ...], timeline: Timeline) -> None:
         self.job_id = job_id
         self.rows = rows
+        self.timeline = timeline
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -91,14 +93,16 @@ class Report:
         return f"<p>{html.escape(str(self))}</p><table><tr>{head}</tr>{body}</table>"
 
 
-def report_on(batch: Batch, wall: Callable[[float], float]) -> Report:
+def report_on(batch: Batch, now: float, wall: Callable[[float], float]) -> Report:
     """Return the report on a run, finished or not.
 
     Args:
         batch: the run.
+        now: on the conductor's clock.
         wall: turns a time of the conductor's clock into seconds of the wall clock.
     """
-    return Report(batch.run.id, tuple(_row(batch, index, wall) for index in range(batch.total)))
+    rows = tuple(_row(batch, index, wall) for index in range(batch.total))
+    return Report(batch.run.id, rows, timeline_of(batch, now=now, wall=wall))
 
 
 def _row(batch: Batch, index: int, wall: Callable[[float], float]) -> Provenance:

@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version errors wire gates options policy",
-    "thinking": "target compiler encode drafts decode lifecycle sources parcel cost merge reconcile chronicle salvage",
+    "thinking": "target compiler encode drafts decode lifecycle stamps spans sources parcel cost merge reconcile chronicle salvage",
     "doing": "credentials transport api journal archive batch worker conductor",
-    "face": "display report job rerun backend primitives recall provider",
+    "face": "timeline display gantt report job rerun backend primitives recall provider",
     "door": "cli",
 }
 ORDER = " ".join(FLOORS.values()).split()

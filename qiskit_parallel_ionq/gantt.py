@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws a timeline: one row per IonQ job, the critical path over it. Needs matplotlib, and imports it late.
 
-Colours are Okabe and Ito's, which the colour-blind can tell apart; those that print alike in grey are hatched.
+Colours are Okabe and Ito's, which the colour-blind can tell apart; what would print alike in grey is hatched.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ _SIGNS: dict[tuple[str, ...], tuple[str, str, str]] = {
     (CANCELLED,): ("s", "#D55E00", "cancelled"),
 }
 _INK = "#222222"
+_LINES = 1000.0
+"""Rows from which on they overlap, so that none is too thin to be seen."""
 _UNITS = ((3.0 * 3600, 3600.0, "hours"), (300.0, 60.0, "minutes"), (0.0, 1.0, "seconds"))
 
 
@@ -79,12 +81,12 @@ def save(figure: Figure, path: str | Path) -> Path:
 def show(timeline: Timeline) -> Figure | None:
     """Draw a timeline in a window, and wait until that is closed; None where there are no windows."""
     figure = draw(timeline, in_window=True)
-    from matplotlib import pyplot
+    from matplotlib import pyplot as plt
 
     if figure.canvas.required_interactive_framework is None:
-        pyplot.close(figure)
+        plt.close(figure)
         return None
-    pyplot.show()
+    plt.show()
     return figure
 
 
@@ -98,11 +100,11 @@ def _figure(size: tuple[float, float], *, in_window: bool) -> Figure:
         ) from None
     if not (in_window or in_notebook()):
         return Figure(figsize=size, layout="constrained")
-    from matplotlib import pyplot  # a notebook can show figures once pyplot has made one
+    from matplotlib import pyplot as plt  # a notebook can show figures once pyplot has made one
 
-    figure = pyplot.figure(figsize=size, layout="constrained")
+    figure: Figure = plt.figure(figsize=size, layout="constrained")
     if not in_window:
-        pyplot.close(figure)  # else the notebook would show it a second time
+        plt.close(figure)  # else the notebook would show it a second time
     return figure
 
 
@@ -112,7 +114,7 @@ def _bars(axes: Axes, timeline: Timeline, scale: float) -> list[Any]:
     from matplotlib.patches import Patch
 
     is_few = len(timeline.rows) <= FEW
-    half = 0.36 if is_few else 0.5
+    half = 0.36 if is_few else max(0.5, len(timeline.rows) / _LINES)
     boxes: dict[Stage, list[list[tuple[float, float]]]] = {}
     for y, row in enumerate(timeline.rows):
         for span in row.spans:
@@ -122,7 +124,12 @@ def _bars(axes: Axes, timeline: Timeline, scale: float) -> list[Any]:
     handles = []
     for stage, (colour, hatch, label) in _LOOKS.items():
         if stage in boxes:
-            look = {"facecolor": colour, "edgecolor": "#666666", "linewidth": 0.0, "hatch": hatch if is_few else ""}
+            look: dict[str, Any] = {
+                "facecolor": colour,
+                "edgecolor": "#666666",
+                "linewidth": 0.0,
+                "hatch": hatch if is_few else "",
+            }
             axes.add_collection(PolyCollection(boxes[stage], antialiased=is_few, zorder=2, **look))
             handles.append(Patch(label=label, **look))
     return handles
@@ -144,7 +151,7 @@ def _path(axes: Axes, timeline: Timeline, scale: float) -> list[Any]:
         solid_joinstyle="miter",
         solid_capstyle="butt",
         label="critical path",
-        path_effects=[Stroke(linewidth=3.6 if is_few else 2.6, foreground="white"), Normal()],
+        path_effects=[Stroke(linewidth=3.2 if is_few else 2.4, foreground="white"), Normal()],
         zorder=5,
     )
     return [line]
@@ -160,12 +167,16 @@ def _signs(axes: Axes, timeline: Timeline, scale: float) -> list[Any]:
     is_few = len(timeline.rows) <= FEW
     for kinds, (marker, face, label) in _SIGNS.items():
         found = [
-            (mark.at / scale, y) for y, row in enumerate(timeline.rows) for mark in row.marks if mark.what in kinds
+            (mark.at / scale, y)
+            for y, row in enumerate(timeline.rows)
+            for mark in row.marks
+            if mark.what in kinds
         ]
         if found:
             handles.append(
                 axes.scatter(
-                    *zip(*found, strict=True),
+                    [at for at, _ in found],
+                    [y for _, y in found],
                     marker=marker,
                     s=34 if is_few else 14,
                     facecolor=face,
@@ -198,8 +209,21 @@ def _dress(axes: Axes, timeline: Timeline, unit: str, *, right: float) -> None:
     axes.set_axisbelow(True)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.set_title(timeline.path_summary, loc="left", fontsize=9, color="#555555", pad=6)
-    axes.figure.suptitle(timeline.summary, x=0.01, ha="left", fontsize=11, fontweight="bold", color=_INK)
+    axes.set_title(timeline.path_summary, loc="left", x=0.0, fontsize=9, color="#555555", pad=6)
+    axes.figure.suptitle(
+        _folded(timeline.summary), x=0.006, ha="left", fontsize=11, fontweight="bold", color=_INK
+    )
+
+
+def _folded(text: str, longest: int = 100) -> str:
+    """Return text with a line break where a part begins that does not fit."""
+    lines = [""]
+    for part in text.split("; "):
+        if lines[-1] and len(lines[-1]) + len(part) > longest:
+            lines.append(part)
+        else:
+            lines[-1] += f"; {part}" if lines[-1] else part
+    return "\n".join(lines)
 
 
 def _short(label: str, longest: int = 22) -> str:

@@ -117,10 +117,15 @@ class ParallelIonQJob(JobV1):
         failures = self.errors()
         return str(BatchError(failures, total=len(self), job_id=self.job_id())) if failures else None
 
-    def wait(self, timeout: float | None = None) -> bool:
-        """Block until every circuit's state is final; return False when ``timeout`` seconds pass first."""
-        bar = progress_bar(self._batch) if self._shows_progress else nullcontext()
-        with bar:
+    def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> bool:
+        """Block until every circuit's state is final; return False when ``timeout`` seconds pass first.
+
+        Args:
+            timeout: seconds to wait at the most.
+            progress: whether a bar is shown, on a terminal or in a notebook; None: as `run` was told.
+        """
+        shows = self._shows_progress if progress is None else progress
+        with progress_bar(self._batch) if shows else nullcontext():
             return self._wait_for(lambda: self._batch.is_over, timeout)
 
     def wait_for_final_state(

@@ -9,7 +9,7 @@ the critical path add up to the time of the run.
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -18,6 +18,8 @@ from .lifecycle import ABSENT, DISOWNED, FOUND, LOST, Phase, Submission
 
 HANDED_ON = 0.01
 """Seconds: what begins to move this soon after a request has ended was waiting for that request's worker."""
+ALIKE = 0.002
+"""Seconds: of requests that end this close together, none can be said to have freed the worker."""
 
 
 class Stage(Enum):
@@ -204,7 +206,7 @@ def critical_path(rows: Sequence[Row], began: float = -math.inf) -> tuple[Step, 
 
     It is followed back from the row that ended last. Where a row waited here and went on within `HANDED_ON`
     of the end of another row's request, it waited for that worker, and the path goes on in that row;
-    likewise for a circuit that was compiled after another.
+    likewise for a circuit that was compiled after another, as all are on one thread.
 
     Args:
         rows: of one run.
@@ -219,13 +221,16 @@ def critical_path(rows: Sequence[Row], began: float = -math.inf) -> tuple[Step, 
     at, steps = rows[number].end, []
     while True:
         span = next((s for s in reversed(rows[number].spans) if s.begin < at), None)
-        if span is None or span.stage is Stage.WAIT:
-            before = _before(requests if span is not None else compilations, at, number)
-            if before is not None:
-                if before[0] < at:
-                    steps.append(Step(number, Span(Stage.WAIT, before[0], at)))
-                at, number = before
-                continue
+        before = None
+        if span is None:
+            before, gap = _before(compilations, at, number, within=math.inf), Stage.COMPILE
+        elif span.stage is Stage.WAIT:
+            before, gap = _before(requests, at, number, within=HANDED_ON), Stage.WAIT
+        if before is not None:
+            if before[0] < at:
+                steps.append(Step(number, Span(gap, before[0], at)))
+            at, number = before
+            continue
         if span is None:
             break
         steps.append(Step(number, Span(span.stage, span.begin, at)))
@@ -241,14 +246,20 @@ def _ends(rows: Sequence[Row], stages: tuple[Stage, ...]) -> list[tuple[float, i
     return sorted(found)
 
 
-def _before(ends: list[tuple[float, int]], at: float, number: int) -> tuple[float, int] | None:
-    """Return the end that came last before a time, of another row, if it came shortly before."""
-    place = bisect_right(ends, (at, len(ends)))
-    while place and at - ends[place - 1][0] <= HANDED_ON:
+def _before(
+    ends: list[tuple[float, int]], at: float, number: int, *, within: float
+) -> tuple[float, int] | None:
+    """Return the end that came last before a time, of another row, if it came within so many seconds.
+
+    Of several that came at almost the same time it is the nearest row's.
+    """
+    place = bisect_right(ends, (at, math.inf))
+    while place and ends[place - 1][1] == number:
         place -= 1
-        if ends[place][1] != number:
-            return ends[place]
-    return None
+    if not place or at - ends[place - 1][0] > within:
+        return None
+    alike = bisect_left(ends, (ends[place - 1][0] - ALIKE, -1))
+    return min(ends[alike:place], key=lambda end: (abs(end[1] - number) or math.inf, -end[0]))
 
 
 def ideal_time(services: Sequence[float], *, workers: int, round_trip: float) -> float:

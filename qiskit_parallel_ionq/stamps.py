@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When things happened to the circuits and submissions of a run: eight bytes a time, read by nobody in a hurry.
+"""When things happened to the circuits and submissions of a run, in eight bytes a time.
 
 Times are seconds on the conductor's clock. What a `lifecycle.Submission` knows is not kept twice.
 """
@@ -20,7 +20,8 @@ class Stamps:
     """
 
     __slots__ = (
-        "answered", "asked", "began", "compile_began", "compile_ended", "ended", "opened", "taken", "troubles",
+        "answered", "asked", "began", "compile_began", "compile_ended", "ended", "opened", "taken",
+        "troubles",
     )  # fmt: skip
 
     def __init__(self) -> None:

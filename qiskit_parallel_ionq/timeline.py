@@ -15,6 +15,7 @@ from .lifecycle import FOUND, Phase, Submission
 from .parcel import Parcel
 from .spans import Mark, Row, Span, Stage, Step, Times, brief, critical_path, ideal_time, skew, spans_of
 from .stamps import known
+from .wire import JobRecord
 
 FAILED, CANCELLED, READ_AGAIN = "failed", "cancelled", "read again"
 """Marks besides those that a submission's setbacks are."""
@@ -83,7 +84,7 @@ class Timeline:
         if self.ideal and self.ratio is not None:
             told.append(f"ideal {brief(self.ideal)}, ratio {self.ratio:.2f}")
         if self.requests:
-            told.append(f"{self.requests} requests over {self.connections} connections")
+            told.append(f"{self.requests} requests, {self.connections} new connections")
         lost = sum(len(row.circuits) for row in self.rows if row.status in (Phase.FAILED, Phase.CANCELLED))
         if lost:
             told.append(f"{lost} without a result")
@@ -109,13 +110,14 @@ def timeline_of(batch: Batch, *, now: float, wall: Callable[[float], float]) -> 
         wall: turns a time of the conductor's clock into seconds of the wall clock.
     """
     parcels, submissions = list(batch.parcels), list(batch.submissions)  # they grow
-    ahead = skew(_exchanges(submissions, wall)) or 0.0
+    ahead = skew(exchanges(submissions))
+    ahead = wall(0.0) if ahead is None else ahead
     troubles: dict[int, list[Mark]] = {}
     for number, at, why in list(batch.stamps.troubles):
         troubles.setdefault(number, []).append(Mark(at, READ_AGAIN, why))
     rows = []
     for number, (parcel, sent) in enumerate(zip(parcels, submissions, strict=False)):
-        times = _times(batch, number, parcel, sent, now=now, service_clock=lambda at: at + wall(0.0) + ahead)
+        times = _times(batch, number, parcel, sent, now=now, ahead=ahead)
         rows.append(_row(batch, parcel, sent, times, troubles.get(number, [])))
     rows += [_unsent(batch, index) for index in range(batch.total) if _is_unsent(batch, index)]
     is_whole = all(known(batch.stamps.taken, number) is not None for number in range(len(parcels)))
@@ -141,31 +143,17 @@ def timeline_of(batch: Batch, *, now: float, wall: Callable[[float], float]) -> 
     )
 
 
-def _exchanges(
-    submissions: Sequence[Submission], wall: Callable[[float], float]
-) -> Iterator[tuple[float, float, float]]:
+def exchanges(submissions: Sequence[Submission]) -> Iterator[tuple[float, float, float]]:
     """Yield when submissions left, were answered, and arrived by the service's clock."""
     for sent in submissions:
         arrived = wire.moment(sent.record.submitted_at) if sent.record is not None else None
         if arrived and sent.first_sent_at is not None and sent.accepted_at is not None:
-            yield wall(sent.first_sent_at), wall(sent.accepted_at), arrived.timestamp()
+            yield sent.first_sent_at, sent.accepted_at, arrived.timestamp()
 
 
-def _times(
-    batch: Batch,
-    number: int,
-    parcel: Parcel,
-    sent: Submission,
-    *,
-    now: float,
-    service_clock: Callable[[float], float],
-) -> Times:
-    stamps, record = batch.stamps, sent.record
-
-    def ours(text: str | None) -> float | None:
-        moment = wire.moment(text)
-        return None if moment is None else moment.timestamp() - service_clock(0.0)
-
+def _times(batch: Batch, number: int, parcel: Parcel, sent: Submission, *, now: float, ahead: float) -> Times:
+    stamps = batch.stamps
+    started, completed = in_service(sent, ahead)
     began = [at for i in parcel.circuits if (at := known(stamps.compile_began, i)) is not None]
     compiled = [at for i in parcel.circuits if (at := known(stamps.compile_ended, i)) is not None]
     ended = [at for i in parcel.circuits if (at := known(stamps.ended, i)) is not None]
@@ -176,13 +164,45 @@ def _times(
         compile_began=min(began, default=None),
         compile_ended=max(compiled, default=None),
         taken=known(stamps.taken, number),
-        started=ours(record.started_at) if record else None,
-        completed=ours(record.completed_at) if record else None,
+        started=started,
+        completed=completed,
         asked=known(stamps.asked, number),
         answered=known(stamps.answered, number),
         opened=known(stamps.opened, number),
         ended=end,
     )
+
+
+def in_service(sent: Submission, ahead: float) -> tuple[float | None, float | None]:
+    """Return when a job ran, on our clock.
+
+    A result that was asked for unseen leaves the last word to what the service foretold: a job that waited
+    when it was looked at began after the wait that it was given, and lasted as long as it was to last.
+
+    Args:
+        sent: the job's submission.
+        ahead: seconds by which the service's clock, since the epoch, is ahead of the conductor's.
+    """
+    record = sent.record
+    if record is None:
+        return None, None
+
+    def ours(text: str | None) -> float | None:
+        moment = wire.moment(text)
+        return None if moment is None else moment.timestamp() - ahead
+
+    started, completed = ours(record.started_at), ours(record.completed_at)
+    if started is None and record.predicted_wait_ms is not None and sent.seen_at is not None:
+        started = sent.seen_at + record.predicted_wait_ms / 1000.0
+    lasted = execution_ms(record)
+    if completed is None and started is not None and lasted is not None and sent.phase.is_final:
+        completed = started + lasted / 1000.0
+    return started, completed
+
+
+def execution_ms(record: JobRecord) -> float | None:
+    """Return how long a job ran, or was to run."""
+    return record.execution_ms if record.execution_ms is not None else record.predicted_execution_ms
 
 
 def _row(batch: Batch, parcel: Parcel, sent: Submission, times: Times, troubles: list[Mark]) -> Row:
@@ -249,12 +269,15 @@ def _service_time(sent: Submission) -> float | None:
     if record is None:
         return None
     arrived, started = wire.moment(record.submitted_at), wire.moment(record.started_at)
-    completed = wire.moment(record.completed_at)
+    completed, running = wire.moment(record.completed_at), execution_ms(record)
     if arrived and completed:
         return max(0.0, (completed - arrived).total_seconds())
-    running = record.execution_ms if record.execution_ms is not None else record.predicted_execution_ms
     if running is None:
         return None
-    queued = max(0.0, (started - arrived).total_seconds()) if arrived and started else 0.0
-    longest = sent.ended_at - sent.sent_at if sent.ended_at and sent.sent_at else float("inf")
+    queued = 0.0
+    if arrived and started:
+        queued = max(0.0, (started - arrived).total_seconds())
+    elif record.predicted_wait_ms is not None and sent.seen_at and sent.accepted_at:
+        queued = sent.seen_at - sent.accepted_at + record.predicted_wait_ms / 1000.0
+    longest = sent.ended_at - sent.sent_at if sent.ended_at and sent.sent_at else math.inf
     return min(queued + running / 1000.0, longest)

@@ -53,7 +53,6 @@ _LIKELY_SECRET = 16
 """Characters from which on the value of a custom header may be a secret, and is no word of a sentence."""
 
 
-
 class _Exchange(threading.local):
     """What the connections must know of the exchange of their thread, and what it has come to so far."""
 

@@ -15,7 +15,7 @@ FLOORS = {
     "words": "_version errors wire gates options policy",
     "thinking": "target compiler encode drafts decode lifecycle stamps spans sources parcel cost merge reconcile chronicle salvage",
     "doing": "credentials transport api journal archive batch worker conductor",
-    "face": "timeline display gantt report job rerun backend primitives recall provider",
+    "face": "timeline outlook display gantt report job rerun backend primitives recall provider",
     "door": "cli",
 }
 ORDER = " ".join(FLOORS.values()).split()

@@ -80,7 +80,7 @@ def test_a_terminal_shows_what_is_done_and_what_failed(batch):
         finish(batch, 2)
     assert "100%" in screen.line
     assert "4/4" in screen.line
-    assert "failed=1, cancelled=1" in screen.line
+    assert "1 failed, 1 cancelled" in screen.line
 
 
 def test_the_bar_follows_while_it_is_there(batch):
@@ -89,14 +89,14 @@ def test_the_bar_follows_while_it_is_there(batch):
         deadline = time.monotonic() + 10
         while "1/4" not in screen.line and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert "waiting=3" in screen.line
+        assert "3 waiting" in screen.line
 
 
 def test_the_bar_ends_where_waiting_ends(batch):
     with bar_of(batch) as screen:
         finish(batch, 0)
     assert "1/4" in screen.line
-    assert "waiting=3" in screen.line
+    assert "3 waiting" in screen.line
 
 
 def test_the_bar_fits_80_columns(batch, monkeypatch):

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws a timeline: one row per IonQ job, the critical path over it. Needs matplotlib, and imports it late.
 
-Colours are Okabe and Ito's, which the colour-blind can tell apart; what would print alike in grey is hatched.
+Colours are after Okabe and Ito, which the colour-blind can tell apart; what would print alike in grey is hatched.
 """
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,13 +24,13 @@ FEW = 60
 """Rows up to which each is labelled and set apart."""
 _LOOKS: dict[Stage, tuple[str, str, str]] = {
     Stage.COMPILE: ("#CC79A7", "", "compile"),
-    Stage.WAIT: ("#DADADA", "", "wait here"),
+    Stage.WAIT: ("#E6E6E6", "", "wait here"),
     Stage.SUBMIT: ("#E69F00", "", "submit (request)"),
     Stage.DOUBT: ("#D55E00", "xxxx", "answer lost: looked for"),
     Stage.QUEUE: ("#F0E442", "....", "queue at the service"),
     Stage.RUN: ("#009E73", "", "run"),
     Stage.SERVICE: ("#99D8C7", "....", "at the service"),
-    Stage.FETCH: ("#0072B2", "", "fetch (request)"),
+    Stage.FETCH: ("#004D80", "", "fetch (request)"),
     Stage.DECODE: ("#000000", "", "decode"),
     Stage.UNKNOWN: ("#FFFFFF", "....", "not known"),
 }
@@ -79,7 +80,14 @@ def save(figure: Figure, path: str | Path) -> Path:
 
 
 def show(timeline: Timeline) -> Figure | None:
-    """Draw a timeline in a window, and wait until that is closed; None where there are no windows."""
+    """Draw a timeline in a window, and wait until that is closed; None where there are no windows.
+
+    In a notebook it is shown below the cell.
+    """
+    if in_notebook():
+        figure = draw(timeline)
+        sys.modules["IPython"].display.display(figure)
+        return figure
     figure = draw(timeline, in_window=True)
     from matplotlib import pyplot as plt
 
@@ -126,9 +134,9 @@ def _bars(axes: Axes, timeline: Timeline, scale: float) -> list[Any]:
         if stage in boxes:
             look: dict[str, Any] = {
                 "facecolor": colour,
-                "edgecolor": "#666666",
+                "edgecolor": "#FFFFFF" if stage is Stage.DOUBT else "#777777",
                 "linewidth": 0.0,
-                "hatch": hatch if is_few else "",
+                "hatch": hatch if is_few else "",  # in thousands they take seconds
             }
             axes.add_collection(PolyCollection(boxes[stage], antialiased=is_few, zorder=2, **look))
             handles.append(Patch(label=label, **look))

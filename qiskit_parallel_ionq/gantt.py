@@ -29,7 +29,7 @@ _LOOKS: dict[Stage, tuple[str, str, str]] = {
     Stage.DOUBT: ("#D55E00", "xxxx", "answer lost: looked for"),
     Stage.QUEUE: ("#F0E442", "....", "queue at the service"),
     Stage.RUN: ("#009E73", "", "run"),
-    Stage.SERVICE: ("#99D8C7", "....", "at the service"),
+    Stage.SERVICE: ("#99D8C7", "////", "at the service"),
     Stage.FETCH: ("#004D80", "", "fetch (request)"),
     Stage.DECODE: ("#000000", "", "decode"),
     Stage.UNKNOWN: ("#FFFFFF", "....", "not known"),
@@ -205,7 +205,7 @@ def _dress(axes: Axes, timeline: Timeline, unit: str, *, right: float) -> None:
     rows = timeline.rows
     axes.set_xlim(0.0, right * 1.02)
     axes.set_ylim(max(len(rows), 1) - 0.4, -0.6)
-    axes.set_xlabel(f"{unit} since the call of run")
+    axes.set_xlabel(f"{unit} since {'the call of run' if timeline.is_whole else 'the first that is known'}")
     packed = any(len(row.circuits) > 1 for row in rows)
     if len(rows) <= FEW:
         axes.set_yticks(range(len(rows)), [_short(row.label) for row in rows], fontsize=7.5)

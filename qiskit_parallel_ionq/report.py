@@ -131,7 +131,7 @@ class Report:
         setbacks = sum(len(row.setbacks) for row in self.rows)
         twins = sum(len(row.twins) for row in self.rows)
         if setbacks:
-            told.append(f"{setbacks} setbacks on the way")
+            told.append(f"{setbacks} setback{'s' if setbacks > 1 else ''} on the way")
         if again or twins:
             told.append(f"{again} submissions repeated after a proof of absence, {twins} twins")
         return "; ".join(filter(None, told))

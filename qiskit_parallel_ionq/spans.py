@@ -201,7 +201,9 @@ class Step:
     span: Span
 
 
-def critical_path(rows: Sequence[Row], began: float = -math.inf) -> tuple[Step, ...]:
+def critical_path(
+    rows: Sequence[Row], began: float = -math.inf, before: Stage = Stage.CHECK
+) -> tuple[Step, ...]:
     """Return what the end of a run waited for, from the first to the last moment, without a gap.
 
     It is followed back from the row that ended last. Where a row waited here and went on within `HANDED_ON`
@@ -210,7 +212,8 @@ def critical_path(rows: Sequence[Row], began: float = -math.inf) -> tuple[Step, 
 
     Args:
         rows: of one run.
-        began: when it began; what is before the first stage is `Stage.CHECK`.
+        began: when it began.
+        before: what was between that and the first stage.
     """
     shown = [number for number, row in enumerate(rows) if row.spans]
     if not shown:
@@ -221,15 +224,15 @@ def critical_path(rows: Sequence[Row], began: float = -math.inf) -> tuple[Step, 
     at, steps = rows[number].end, []
     while True:
         span = next((s for s in reversed(rows[number].spans) if s.begin < at), None)
-        before = None
+        freed = None
         if span is None:
-            before, gap = _before(compilations, at, number, within=math.inf), Stage.COMPILE
+            freed, gap = _before(compilations, at, number, within=math.inf), Stage.COMPILE
         elif span.stage is Stage.WAIT:
-            before, gap = _before(requests, at, number, within=HANDED_ON), Stage.WAIT
-        if before is not None:
-            if before[0] < at:
-                steps.append(Step(number, Span(gap, before[0], at)))
-            at, number = before
+            freed, gap = _before(requests, at, number, within=HANDED_ON), Stage.WAIT
+        if freed is not None:
+            if freed[0] < at:
+                steps.append(Step(number, Span(gap, freed[0], at)))
+            at, number = freed
             continue
         if span is None:
             break
@@ -237,7 +240,7 @@ def critical_path(rows: Sequence[Row], began: float = -math.inf) -> tuple[Step, 
         at = span.begin
     first = steps[-1]
     if -math.inf < began < first.span.begin:
-        steps.append(Step(first.row, Span(Stage.CHECK, began, first.span.begin)))
+        steps.append(Step(first.row, Span(before, began, first.span.begin)))
     return tuple(reversed(steps))
 
 

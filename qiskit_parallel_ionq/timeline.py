@@ -52,7 +52,7 @@ class Timeline:
     @cached_property
     def path(self) -> tuple[Step, ...]:
         """What the end of the run waited for, see `spans.critical_path`."""
-        return critical_path(self.rows, 0.0)
+        return critical_path(self.rows, 0.0, Stage.CHECK if self.is_whole else Stage.UNKNOWN)
 
     @property
     def wall(self) -> float | None:
@@ -88,6 +88,8 @@ class Timeline:
         lost = sum(len(row.circuits) for row in self.rows if row.status in (Phase.FAILED, Phase.CANCELLED))
         if lost:
             told.append(f"{lost} without a result")
+        if not self.is_whole:
+            told.append("not all of it was seen from here")
         return "; ".join(told)
 
     @property

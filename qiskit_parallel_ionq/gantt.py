@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Draws a timeline: one row per IonQ job, the critical path over it. Needs matplotlib, and imports it late.
 
-Colours are after Okabe and Ito, which the colour-blind can tell apart; what would print alike in grey is hatched.
+Colours are after Okabe and Ito, for the colour-blind; what would print alike in grey is hatched.
 """
 
 from __future__ import annotations

@@ -224,6 +224,7 @@ class ParallelIonQBackend(BackendV2):
             CredentialsError: there is no API key.
             TargetError: the target does not exist or is not available.
         """
+        began = time.monotonic()
         chosen = self.run_options(**options)
         if executor is not None:
             require_processes(executor)
@@ -237,7 +238,9 @@ class ParallelIonQBackend(BackendV2):
         chosen.each_shots(len(circuits))
         if circuits:
             self._account.require_available(self.ionq_target)
-        return self.send(self.drafted(circuits, chosen), chosen, executor=executor)
+        job = self.send(self.drafted(circuits, chosen), chosen, executor=executor)
+        job.batch.stamps.began = began
+        return job
 
     def _stream(
         self, circuits: Iterator[Any], options: RunOptions, executor: Executor | None
@@ -522,14 +525,17 @@ class ParallelIonQBackend(BackendV2):
         packer = Packer(
             run.id, run.total, run.target, options, run.user_agent, run.seed, run.shots, run.first
         )
+        began = time.monotonic()
         for index, made in enumerate(encode_all(drafts, executor or self._account.executor)):
             if isinstance(made, IonQError):
                 name, memory_slots = drafts[index].name, drafts[index].num_clbits
                 batch.headers[index] = {"name": name, "memory_slots": memory_slots}
                 yield _Unready(index, made)
                 continue
+            batch.stamps.compiled(index, began, time.monotonic())
             batch.headers[index] = dict(made.header)
             yield from packer.add(index, made, run.shots[index])
+            began = time.monotonic()
         yield from packer.flush()
 
     def _note_project(self, batch: Batch) -> None:

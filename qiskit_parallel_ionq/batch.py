@@ -23,6 +23,7 @@ from .journal import NoRecord, Record
 from .lifecycle import Phase, Submission
 from .parcel import Parcel
 from .shelf import Shelf
+from .stamps import Stamps
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,14 @@ class Progress:
     def finished(self) -> int:
         """Circuits whose state is final."""
         return self.done + self.failed + self.cancelled
+
+
+@dataclass(slots=True)
+class Traffic:
+    """What a run's commands have sent and opened; its conductor counts."""
+
+    requests: int = 0
+    connections: int = 0
 
 
 _SHOWN_AS = {
@@ -93,6 +102,8 @@ class Batch:
         """Whether the user wants nothing more to be sent; anybody may set it, and it is heard at once."""
         self.project: str | None = None
         """The project that the run's jobs belong to, once the service has said so."""
+        self.stamps = Stamps()
+        self.traffic = Traffic()
         self.changed = changed or Changed()
         """Told whenever a circuit moves; shared by all batches that somebody waits for together."""
 

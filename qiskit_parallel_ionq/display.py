@@ -3,19 +3,27 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
 from tqdm.auto import tqdm
 
-from .batch import Batch
+from .batch import Batch, Progress
+from .outlook import Outlook, outlook
 
-# Neither a rate nor a time left: results come home in bursts, and both would be guesses.
 _SHAPE = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+_AROUND = len("100%|| / [00:00]")
+_SHORTEST_BAR = 6
 _INTERVAL = 0.1
+_BUSY = 20.0
+"""So many times as long as a look at the run took is waited before the next."""
+_DROPPED = ("rate", "waiting", "running", "queued", "left", "cancelled", "failed")
+"""What a narrow terminal does without, the first first."""
 
 
 @contextmanager
@@ -23,13 +31,16 @@ def progress_bar(batch: Batch) -> Iterator[None]:
     """Show how a batch stands for as long as the context lasts; nothing where nobody watches.
 
     A bar appears on a terminal and in a notebook, not in a pipe or a log file. It says how many circuits are
-    finished, and how many of the others wait here, are queued in the service and run there.
+    finished, how long the others will take where that can be told, and how many of them wait here, are
+    queued in the service and run there.
     """
     if batch.is_over or not is_watched():
         yield
         return
     over = threading.Event()
     with tqdm(total=batch.total, bar_format=_SHAPE, dynamic_ncols=True) as bar:
+        if not math.isnan(batch.stamps.began):
+            bar.start_t -= time.monotonic() - batch.stamps.began
         thread = threading.Thread(target=_follow, args=(batch, bar, over), name="ionq-progress", daemon=True)
         thread.start()
         try:
@@ -41,25 +52,71 @@ def progress_bar(batch: Batch) -> Iterator[None]:
 
 
 def _follow(batch: Batch, bar: tqdm, over: threading.Event) -> None:
-    while not over.wait(_INTERVAL):
+    took = 0.0
+    while not over.wait(max(_INTERVAL, _BUSY * took)):
+        began = time.monotonic()
         _show(batch, bar)
+        took = time.monotonic() - began
 
 
 def _show(batch: Batch, bar: tqdm) -> None:
-    at = batch.progress()
-    counts = {name: n for name, n in asdict(at).items() if n and name not in ("total", "done")}
+    at, columns = batch.progress(), None if in_notebook() else bar.format_dict["ncols"]
+    ahead = Outlook() if batch.is_over else outlook(batch, time.monotonic())
+    if columns is not None:
+        columns -= _AROUND + len(f"{at.total}") * 2 + _SHORTEST_BAR
     bar.n = at.finished
-    bar.set_postfix(counts, refresh=False)
+    bar.set_postfix_str(told(at, ahead, columns), refresh=False)
     bar.refresh()
+
+
+def told(at: Progress, ahead: Outlook, columns: int | None = None) -> str:
+    """Return what is said behind the bar.
+
+    Args:
+        at: how many circuits stand where.
+        ahead: what can be said of the time to come.
+        columns: how many there are for it; None: any number.
+
+    >>> told(Progress(20, waiting=4, queued=5, running=8, done=2, failed=1), Outlook(12.4, 1.6))
+    '~15 s left, 1.6/s, 4 waiting, 5 queued, 8 running, 1 failed'
+    >>> told(Progress(20, waiting=4, queued=5, running=8, done=2, failed=1), Outlook(12.4, 1.6), 25)
+    '~15 s left, 1 failed'
+    """
+    counts = asdict(at)
+    parts = {"left": "" if ahead.left is None else f"~{_roughly(ahead.left)} left"}
+    parts["rate"] = "" if ahead.rate is None else f"{ahead.rate:.3g}/s"
+    for name in ("waiting", "queued", "running", "failed", "cancelled"):
+        parts[name] = f"{counts[name]} {name}" if counts[name] else ""
+    for name in ("", *_DROPPED):
+        parts.pop(name, None)
+        text = ", ".join(filter(None, parts.values()))
+        if columns is None or len(text) + len(", ") <= columns:
+            return text
+    return ""
+
+
+def _roughly(seconds: float) -> str:
+    """Return a time to come, as finely as it is known: rounded up.
+
+    >>> [_roughly(s) for s in (0.2, 7.1, 31.0, 100.0, 4000.0)]
+    ['1 s', '8 s', '35 s', '2 min', '1 h 10 min']
+    """
+    step = next(step for limit, step in ((10, 1), (60, 5), (3600, 60), (math.inf, 600)) if seconds <= limit)
+    rounded = max(1, math.ceil(seconds / step)) * step
+    if rounded < 60:
+        return f"{rounded} s"
+    hours, minutes = divmod(rounded // 60, 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def is_watched() -> bool:
     """Say whether standard error is a terminal, or this is a notebook."""
     terminal = sys.stderr is not None and sys.stderr.isatty()  # there is none under pythonw
-    return terminal or _in_notebook()
+    return terminal or in_notebook()
 
 
-def _in_notebook() -> bool:
+def in_notebook() -> bool:
+    """Say whether this is a notebook."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and "IPKernelApp" in shell.config

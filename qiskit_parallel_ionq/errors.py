@@ -7,6 +7,7 @@
     ├── OptionError (ValueError)            an option or argument that cannot be right
     ├── CredentialsError                    no key, or a URL a key must not be sent to
     ├── BudgetError                         the run would cost more than it may
+    ├── MissingExtraError (ImportError)     something that is not installed by default is needed
     ├── TargetError                         unknown, retired or unavailable target
     ├── CircuitError (ValueError)           a circuit that cannot run: names circuit, gate, position
     │   ├── CircuitFileError                a file of circuits cannot be read: names file and line
@@ -69,6 +70,10 @@ class CredentialsError(IonQError):
 
 class BudgetError(IonQError):
     """The run would cost more, or take more jobs, than it may. The message says what was sent."""
+
+
+class MissingExtraError(IonQError, ImportError):
+    """A library is needed that is not installed by default; the message says how to install it."""
 
 
 class TargetError(IonQError):

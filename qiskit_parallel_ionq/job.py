@@ -8,13 +8,15 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from qiskit.providers import BackendV2, JobStatus, JobV1
 from qiskit.result import Result
 from qiskit.result.models import ExperimentResult
 from qiskit.result.postprocess import format_counts_memory
 
+from . import gantt
 from .batch import Batch, Progress
 from .conductor import Conductor
 from .decode import Outcome
@@ -23,6 +25,9 @@ from .errors import BatchError, JobError, JobPickleError, OptionError, ResultTim
 from .lifecycle import Phase
 from .merge import composite_status, experiment, merge
 from .report import Report, report_on
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LARGEST_RESULT = 250_000_000
 """Bytes of outcomes that are spelled out in one ``Result``, where they take several times as much."""
@@ -249,7 +254,31 @@ class ParallelIonQJob(JobV1):
         """Return where each circuit's result comes from: token, job, times, setbacks; finished or not."""
         loop = self._conductor.loop
         shift = loop.wall() - loop.now()
-        return report_on(self._batch, lambda at: at + shift)
+        return report_on(self._batch, loop.now(), lambda at: at + shift)
+
+    def timeline(self, path: str | Path | None = None, *, show: bool = False) -> Figure:
+        """Draw where the time went: a row for each IonQ job, the critical path, the ideal. Finished or not.
+
+        What the drawing shows is in ``report().timeline`` as data. Of a job that was found again, times that
+        nobody recorded are left open.
+
+        Args:
+            path: where to save it, too; the format is what the name ends in, such as ``.png`` or ``.svg``.
+            show: open a window, too. Where there is none, it is saved and its path printed.
+
+        Raises:
+            MissingExtraError: matplotlib is not installed: ``pip install 'qiskit-parallel-ionq[plot]'``.
+        """
+        timeline = self.report().timeline
+        shown = gantt.show(timeline) if show else None
+        figure = shown or gantt.draw(timeline)
+        if show and shown is None:
+            path = path or f"timeline-{self.job_id()}.png"
+        if path is not None:
+            place = gantt.save(figure, path)
+            if show and shown is None:
+                print(f"there is no window here; the timeline is in {place}", file=sys.stderr)
+        return figure
 
     def retry(self, *, spend: bool = False, split: bool = False) -> ParallelIonQJob:
         """Execute exactly the circuits that failed by no fault of theirs again, as a new job of N circuits.

@@ -52,7 +52,9 @@ class Phase(Enum):
         return self in (Phase.QUEUED, Phase.RUNNING)
 
 
-_ABSENT = "proven absent"
+HELD_BACK, LOST, ABSENT = "held back", "answer lost", "proven absent"
+DISOWNED, FOUND = "given a wrong id", "found by its token"
+"""What a `Setback` can be."""
 FINAL = frozenset({Phase.DONE, Phase.FAILED, Phase.CANCELLED})
 
 QISKIT_STATUS = {
@@ -75,6 +77,8 @@ class Setback:
     what: str
     at: float
     why: str = ""
+    since: float | None = None
+    """When the request left that it befell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class Submission:
     @property
     def was_sent_again(self) -> bool:
         """Whether it was proven absent once: if the proof was wrong, there are two jobs of it."""
-        return any(setback.what == _ABSENT for setback in self.setbacks)
+        return any(setback.what == ABSENT for setback in self.setbacks)
 
     @property
     def shown_phase(self) -> Phase:
@@ -308,13 +312,13 @@ def _accepted(s: Submission, e: Accepted) -> tuple[Submission, tuple[Command, ..
 
 
 def _set_back(s: Submission, what: str, e: HeldBack | Lost | Absent | Disowned) -> Submission:
-    return replace(s, setbacks=(*s.setbacks, Setback(what, e.at, e.why)))
+    return replace(s, setbacks=(*s.setbacks, Setback(what, e.at, e.why, s.sent_at)))
 
 
 def _held_back(s: Submission, e: HeldBack) -> tuple[Submission, tuple[Command, ...]]:
     if s.cancel_asked:
         return _cancelled(s)
-    return replace(_set_back(s, "held back", e), phase=Phase.WAITING), (Command.SUBMIT,)
+    return replace(_set_back(s, HELD_BACK, e), phase=Phase.WAITING), (Command.SUBMIT,)
 
 
 def _failed(s: Submission, e: Refused | Unresolved | Stopped) -> tuple[Submission, tuple[Command, ...]]:
@@ -322,20 +326,20 @@ def _failed(s: Submission, e: Refused | Unresolved | Stopped) -> tuple[Submissio
 
 
 def _lost(s: Submission, e: Lost) -> tuple[Submission, tuple[Command, ...]]:
-    lost = _set_back(s, "answer lost", e)
+    lost = _set_back(s, LOST, e)
     return replace(lost, phase=Phase.UNKNOWN, posts=s.posts + 1), (Command.RECONCILE,)
 
 
 def _found(s: Submission, e: Found) -> tuple[Submission, tuple[Command, ...]]:
     queued = replace(s, phase=Phase.QUEUED, job_id=e.record.id, accepted_at=e.at)
-    queued = replace(queued, setbacks=(*s.setbacks, Setback("found by its token", e.at, e.record.id)))
+    queued = replace(queued, setbacks=(*s.setbacks, Setback(FOUND, e.at, e.record.id)))
     return _seen(queued, Seen(e.record, e.at))
 
 
 def _absent(s: Submission, e: Absent) -> tuple[Submission, tuple[Command, ...]]:
     if s.cancel_asked:
         return _cancelled(s)
-    return replace(_set_back(s, _ABSENT, e), phase=Phase.WAITING), (Command.SUBMIT,)
+    return replace(_set_back(s, ABSENT, e), phase=Phase.WAITING), (Command.SUBMIT,)
 
 
 def _seen(s: Submission, e: Seen) -> tuple[Submission, tuple[Command, ...]]:
@@ -369,7 +373,7 @@ def _seen_while_fetching(s: Submission, e: Seen) -> tuple[Submission, tuple[Comm
 
 
 def _disowned(s: Submission, e: Disowned) -> tuple[Submission, tuple[Command, ...]]:
-    lost = _set_back(s, "given a wrong id", e)
+    lost = _set_back(s, DISOWNED, e)
     lost = replace(lost, phase=Phase.UNKNOWN, job_id=None, record=None, bet_from=None, seen_at=None)
     return lost, (Command.RECONCILE,)
 

@@ -52,9 +52,24 @@ _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
 _LIKELY_SECRET = 16
 """Characters from which on the value of a custom header may be a secret, and is no word of a sentence."""
 
-_exchange = threading.local()
-"""What the connections must know of the exchange of their thread: ``sent``, ``fresh``, ``patience`` and
-``deadline``."""
+
+class _Exchange(threading.local):
+    """What the connections must know of the exchange of their thread, and what it has come to so far."""
+
+    sent = False
+    fresh = False
+    patience = 0.0
+    deadline = 0.0
+    requests = 0
+    connections = 0
+
+
+_exchange = _Exchange()
+
+
+def traffic_of_thread() -> tuple[int, int]:
+    """Return how many requests this thread has sent, and how many connections it has opened for them."""
+    return _exchange.requests, _exchange.connections
 
 
 class _Punctual(io.RawIOBase):
@@ -105,6 +120,7 @@ class _Watched:
         try:
             super().connect()  # type: ignore[misc]
         finally:
+            _exchange.connections += 1
             # What was said to a proxy on the way is not the request.
             _exchange.sent, _exchange.patience = sent, patience
 
@@ -129,7 +145,7 @@ class _WatchedPool:
 
     def _get_conn(self, timeout: float | None = None) -> Any:
         connection = super()._get_conn(timeout)  # type: ignore[misc]
-        if getattr(_exchange, "fresh", False) and time.monotonic() - connection.idle_since > STALE_AFTER:
+        if _exchange.fresh and time.monotonic() - connection.idle_since > STALE_AFTER:
             connection.close()
         return connection
 
@@ -307,6 +323,7 @@ class Transport:
             headers["Content-Type"] = "application/json"
         limit = read_timeout * _TOTAL_FACTOR
         _exchange.sent, _exchange.fresh = False, method == "POST"
+        _exchange.requests += 1
         _exchange.patience, _exchange.deadline = read_timeout, time.monotonic() + limit
         try:
             with self._session.request(

@@ -4,20 +4,24 @@
 from __future__ import annotations
 
 import io
+import os
+import struct
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr
 from types import SimpleNamespace
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 
 from qiskit_parallel_ionq import display
-from qiskit_parallel_ionq.batch import Batch
+from qiskit_parallel_ionq.batch import Batch, Progress
 from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.decode import Outcome
 from qiskit_parallel_ionq.errors import CircuitCancelledError
+from qiskit_parallel_ionq.outlook import Outlook
 
 
 class Screen(io.StringIO):
@@ -80,7 +84,7 @@ def test_a_terminal_shows_what_is_done_and_what_failed(batch):
         finish(batch, 2)
     assert "100%" in screen.line
     assert "4/4" in screen.line
-    assert "failed=1, cancelled=1" in screen.line
+    assert "1 failed, 1 cancelled" in screen.line
 
 
 def test_the_bar_follows_while_it_is_there(batch):
@@ -89,22 +93,58 @@ def test_the_bar_follows_while_it_is_there(batch):
         deadline = time.monotonic() + 10
         while "1/4" not in screen.line and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert "waiting=3" in screen.line
+        assert "3 waiting" in screen.line
 
 
 def test_the_bar_ends_where_waiting_ends(batch):
     with bar_of(batch) as screen:
         finish(batch, 0)
     assert "1/4" in screen.line
-    assert "waiting=3" in screen.line
+    assert "3 waiting" in screen.line
 
 
-def test_the_bar_fits_80_columns(batch, monkeypatch):
-    monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setenv("LINES", "24")
+@pytest.mark.parametrize("columns", [80, 40, 24])
+def test_the_bar_fits_the_terminal(batch, columns):
+    termios, fcntl = pytest.importorskip("termios"), pytest.importorskip("fcntl")
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    with patch.object(Screen, "fileno", lambda _: theirs), bar_of(batch) as screen:
+        finish(batch, 0)
+    os.close(ours), os.close(theirs)
+    assert max(map(len, screen.getvalue().replace("\n", "\r").split("\r"))) <= columns
+    assert "1/4" in screen.line
+
+
+FULL = Progress(20_000, waiting=9_000, queued=5_000, running=990, done=5_000, failed=7, cancelled=3)
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        (None, "~1 h 10 min left, 3.7/s, 9000 waiting, 5000 queued, 990 running, 7 failed, 3 cancelled"),
+        (70, "~1 h 10 min left, 5000 queued, 990 running, 7 failed, 3 cancelled"),
+        (45, "~1 h 10 min left, 7 failed, 3 cancelled"),
+        (23, "7 failed, 3 cancelled"),
+        (10, "7 failed"),
+        (3, ""),
+    ],
+)
+def test_a_narrow_terminal_does_without_the_least_first(columns, text):
+    told = display.told(FULL, Outlook(left=4000.0, rate=3.7), columns)
+    assert told == text
+    assert columns is None or len(told) <= columns
+
+
+@pytest.mark.parametrize("columns", range(1, 90))
+def test_what_is_said_never_exceeds_its_columns(columns):
+    assert len(display.told(FULL, Outlook(left=4000.0, rate=3.7), columns)) <= columns
+
+
+def test_the_time_that_the_run_has_taken_already_counts(batch):
+    batch.stamps.began = time.monotonic() - 3600.0
     with bar_of(batch) as screen:
         finish(batch, 0)
-    assert max(map(len, screen.getvalue().replace("\n", "\r").split("\r"))) <= 80
+    assert "[1:00:0" in screen.line
 
 
 def test_no_bar_for_what_is_over_already(batch):

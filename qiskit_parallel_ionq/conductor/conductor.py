@@ -215,6 +215,7 @@ class Conductor:
             if batch.has_ended(index):
                 return
             batch.errors[index] = error
+        batch.stamps.end(index, self.loop.now())
         batch.finished.append(index)
         shown = batch.run.first + index
         at: tuple[Any, ...] = (len(batch.finished), batch.total, shown, batch.job_id(index))
@@ -231,7 +232,8 @@ class Conductor:
     def _open(self, batch: Batch, *, is_restored: bool = False) -> Ledger:
         ledger = self._ledgers.get(batch)
         if ledger is None:
-            ledger = Ledger(began=self.loop.now(), lane=Lane(batch.run.workers), is_restored=is_restored)
+            lane = Lane(batch.run.workers, traffic=batch.traffic)
+            ledger = Ledger(began=self.loop.now(), lane=lane, is_restored=is_restored)
             ledger.lane.may_submit = partial(self._submitting.may_submit, batch, ledger)
             self._ledgers[batch] = ledger
             self.loop.open_lane(ledger.lane)
@@ -261,6 +263,7 @@ class Conductor:
         number = len(batch.parcels)
         batch.parcels.append(parcel)
         batch.submissions.append(Submission())
+        batch.stamps.take(number, self.loop.now())
         batch.parcel_of.update(dict.fromkeys(parcel.circuits, number))
         ledger.voyages.append(Voyage())
         if ledger.is_cancelled:
@@ -334,7 +337,8 @@ class Conductor:
         times = ("first_sent_at", "sent_at", "accepted_at", "seen_at", "ended_at")
         moved = {name: getattr(submission, name) for name in times}
         moved = {name: min(time + shift, now) for name, time in moved.items() if time is not None}
-        return replace(submission, **moved)
+        setbacks = tuple(replace(s, at=min(s.at + shift, now), since=None) for s in submission.setbacks)
+        return replace(submission, **moved, setbacks=setbacks)
 
     def _release(self, batch: Batch, released: Future[None]) -> None:
         if not self.is_open(batch):

@@ -88,6 +88,7 @@ class Fetching:
             if submission.phase is not Phase.FETCHING or voyage.reading != reading:
                 return
             if report.error is None:
+                batch.stamps.read(number, report.sent_at, stage.loop.now())
                 then(report.value)
             elif submission.is_bet and not report.is_congestion:
                 self._lose_bet(batch, number)
@@ -95,6 +96,7 @@ class Fetching:
                 otherwise()
             elif report.is_passing or voyage.setbacks < REFUSALS_BELIEVED:
                 voyage.setbacks += 1
+                batch.stamps.troubles.append((number, stage.loop.now(), str(report.error)))
                 due = stage.loop.now() + pause(stage, voyage.setbacks)
                 stage.loop.at(due, lambda: ledger.lane.put(Order.FETCH, task))
             else:
@@ -205,10 +207,12 @@ class Fetching:
                 return
             is_refused = isinstance(report.error, ApiError) and attempt < REFUSALS_BELIEVED
             if report.is_passing or is_refused:
+                batch.stamps.troubles.append((number, stage.loop.now(), str(report.error)))
                 due = stage.loop.now() + pause(stage, attempt)
                 stage.loop.at(due, again)
                 return
             if report.error is None:
+                batch.stamps.read(number, report.sent_at, stage.loop.now())
                 self._decode(batch, number, position, report.value)
             else:
                 stage.circuit_failed(batch, parcel.circuits[position], report.error)
@@ -223,6 +227,7 @@ class Fetching:
         """Decode one circuit's result; False when it was spoilt, and will be read again."""
         parcel = batch.parcels[number]
         index = parcel.circuits[position]
+        batch.stamps.open(number, self._stage.loop.now())
         try:
             outcome = batch.decode(index, parcel, raw)
         except ResultIntegrityError as error:

@@ -21,9 +21,11 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Protocol
 
+from ..batch import Traffic
 from ..errors import IonQError
 from ..options import MAX_WORKERS_LIMIT
 from ..policy import Kind, Verdict
+from ..transport import traffic_of_thread
 from ..worker import Report
 from .gate import SharedGate
 from .pool import WorkerPool
@@ -85,6 +87,7 @@ class Lane:
     handed_out: int = 0
     is_cancelled: bool = False
     """Whether all that is still looked at is looked at to be cancelled."""
+    traffic: Traffic = field(default_factory=Traffic)
     is_closed: bool = False
     """Whether nobody wants to hear of its tasks any more."""
 
@@ -295,23 +298,27 @@ class Loop:
         if self._executor is None:
             self._executor = self._make_executor()
 
-        def end(report: Report) -> None:
+        def end(report: Report, requests: int = 0, connections: int = 0) -> None:
             self._gate.leave(self._wake, kind, report, now=self.now(), jitter=self.jitter())
-            self._inbox.put(lambda: self._finish(task, lane, report))
+            self._inbox.put(lambda: self._finish(task, lane, report, requests, connections))
 
         def work() -> None:
+            requests, connections = traffic_of_thread()
             try:
                 report = task.perform()
             except Exception as error:  # noqa: BLE001 - a worker that died unheard would hang the run
                 report = Report(error=IonQError(f"a bug in a worker: {error!r}"), sent_at=self.now())
-            end(report)
+            requests_after, connections_after = traffic_of_thread()
+            end(report, requests_after - requests, connections_after - connections)
 
         try:
             self._executor.submit(work)
         except RuntimeError as error:  # not one thread to be had
             end(_not_started(error, self.now()))
 
-    def _finish(self, task: Task, lane: Lane, report: Report) -> None:
+    def _finish(self, task: Task, lane: Lane, report: Report, requests: int, connections: int) -> None:
+        lane.traffic.requests += requests
+        lane.traffic.connections += connections
         self.quickest = min(self.quickest, self.now() - report.sent_at)
         lane.under_way -= 1
         self._under_way -= 1

@@ -7,7 +7,7 @@ project = "qiskit-parallel-ionq"
 author = "the qiskit-parallel-ionq authors"
 copyright = f"2026, {author}"  # noqa: A001
 version = release = installed("qiskit-parallel-ionq")
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx.ext.viewcode"]
 html_theme = "qiskit-ecosystem"
 html_title = f"{project} {release}"
 exclude_patterns = ["_build", "examples"]
@@ -15,5 +15,8 @@ default_role = "any"
 autodoc_typehints = "description"
 autodoc_member_order = "bysource"
 myst_heading_anchors = 3
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 120
 suppress_warnings = ["ref.any", "myst.xref_missing"]
 nitpicky = False

@@ -22,6 +22,7 @@ from .errors import CircuitCancelledError, JournalError, ResultIntegrityError
 from .journal import NoRecord, Record
 from .lifecycle import Phase, Submission
 from .parcel import Parcel
+from .shelf import Shelf
 from .stamps import Stamps
 
 
@@ -64,13 +65,17 @@ _SHOWN_AS = {
 }
 
 
+Changed = threading.Condition
+"""What is told whenever a circuit moves."""
+
+
 class Batch:
     """All circuits of one ``run``.
 
     Lists grow and items are replaced whole, so that a reader sees each item as it was or as it is.
     """
 
-    def __init__(self, run: Run, record: Record | None = None) -> None:
+    def __init__(self, run: Run, record: Record | None = None, *, changed: Changed | None = None) -> None:
         self.run = run
         self.total = run.total
         self.target = run.target
@@ -86,7 +91,7 @@ class Batch:
         """Qiskit's experiment header, by circuit."""
         self.carried: dict[int, str | None] = {}
         """IonQ jobs of circuits that an earlier execution of the run has brought home."""
-        self.outcomes: dict[int, Outcome | None] = {}
+        self.outcomes = Shelf(self._stored, self._decoded)
         self.errors: dict[int, Exception] = {}
         self.finished: list[int] = []
         self.twins: dict[int, tuple[str, ...]] = {}
@@ -99,7 +104,8 @@ class Batch:
         """The project that the run's jobs belong to, once the service has said so."""
         self.stamps = Stamps()
         self.traffic = Traffic()
-        self.changed = threading.Condition()
+        self.changed = changed or Changed()
+        """Told whenever a circuit moves; shared by all batches that somebody waits for together."""
 
     @classmethod
     def restored(cls, story: Chronicle, record: Record) -> Batch:
@@ -116,7 +122,8 @@ class Batch:
         batch.headers.update(story.headers)
         for index, stored in story.results.items():
             with contextlib.suppress(JournalError, ResultIntegrityError, ValueError):
-                batch.outcomes[index] = None if stored is None else batch._decoded(index, stored)
+                outcome = None if stored is None else batch._decoded(index, batch._stored(stored))
+                batch.outcomes.put(index, outcome, stored=stored)
         failed = [
             (index, submission.error)
             for parcel, submission in zip(batch.parcels, batch.submissions, strict=True)
@@ -137,16 +144,17 @@ class Batch:
             if index in earlier.errors:
                 self.errors[index] = earlier.errors[index]
             else:
-                self.outcomes[index] = earlier.outcomes[index]
+                self.outcomes.put(index, earlier.outcomes[index])
             self.carried[index] = earlier.job_id(index)
             self.finished.append(index)
         self.headers = {**earlier.headers, **self.headers}
 
-    def _decoded(self, index: int, stored: StoredResult) -> Outcome:
-        parcel = self.parcels[self.parcel_of[index]]
+    def _stored(self, stored: StoredResult) -> RawResult:
         kind: Any = stored.kind
-        raw = RawResult(kind, json.loads(self.record.result(stored.place)))
-        return self.decode(index, parcel, raw)
+        return RawResult(kind, json.loads(self.record.result(stored.place)))
+
+    def _decoded(self, index: int, raw: RawResult) -> Outcome:
+        return self.decode(index, self.parcels[self.parcel_of[index]], raw)
 
     def decode(self, index: int, parcel: Parcel, raw: RawResult) -> Outcome:
         """Return a circuit's outcome from what the service gave: the same whenever it is asked.
@@ -166,9 +174,10 @@ class Batch:
     def rng(self, index: int) -> np.random.Generator:
         """Return the generator that belongs to one circuit, whatever happened to the others.
 
-        It is child ``index`` of ``SeedSequence(run.seed)``.
+        It is child ``index`` of ``SeedSequence(run.seed)``; in a stream, counted from the stream's beginning.
         """
-        return np.random.default_rng(np.random.SeedSequence(self.run.seed, spawn_key=(index,)))
+        place = self.run.first + index
+        return np.random.default_rng(np.random.SeedSequence(self.run.seed, spawn_key=(place,)))
 
     def phase(self, index: int) -> Phase:
         """Return where a circuit stands."""

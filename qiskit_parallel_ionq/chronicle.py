@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import json
+import secrets
+import string
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -68,6 +70,31 @@ class Run:
     """Seconds of the wall clock."""
     generation: int = 0
     user_agent: str = ""
+    stream: str = ""
+    """Id of the run that began the stream of which this is a stretch, if it is one."""
+    first: int = 0
+    """Position in the stream of the first circuit."""
+
+
+_BASE62 = string.digits + string.ascii_letters
+
+
+def new_run_id() -> str:
+    """Return 22 random letters and digits: as many bits as a UUID."""
+    return "".join(secrets.choice(_BASE62) for _ in range(22))
+
+
+def base62(number: int, digits: int) -> str:
+    """Return a number in so many letters and digits, at least.
+
+    >>> base62(0, 4), base62(62, 4)
+    ('0000', '0010')
+    """
+    text = ""
+    while number:
+        number, digit = divmod(number, 62)
+        text = _BASE62[digit] + text
+    return text.rjust(digits, "0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +156,10 @@ class Summary:
     failed: int
     """Circuits that have none and will have none."""
     url: str
+    stream: str = ""
+    """Id of the stream of which it is a stretch, if it is one."""
+    first: int = 0
+    """Position in the stream of the first circuit."""
 
     @property
     def is_over(self) -> bool:
@@ -145,7 +176,15 @@ def summary(story: Chronicle) -> Summary:
     run = story.run
     done = len(story.results)
     return Summary(
-        run.id, run.created_at, run.target, run.total, done, len(failed - set(story.results)), run.url
+        run.id,
+        run.created_at,
+        run.target,
+        run.total,
+        done,
+        len(failed - set(story.results)),
+        run.url,
+        run.stream,
+        run.first,
     )
 
 

@@ -180,6 +180,11 @@ class Budget:
             )
         return cls(limit, report.unit, dict(enumerate(report.jobs)))
 
+    @property
+    def total(self) -> float:
+        """What the run comes to, as far as is known."""
+        return math.fsum(self.expected.values())
+
     def charged(self, number: int, cost: float) -> None:
         """Note what a job did cost."""
         self.expected[number] = cost
@@ -190,7 +195,7 @@ class Budget:
         Args:
             also: jobs that may exist twice.
         """
-        total = math.fsum(self.expected.values()) + math.fsum(self.expected.get(n, 0.0) for n in also)
+        total = self.total + math.fsum(self.expected.get(n, 0.0) for n in also)
         if total <= self.limit * (1 + 1e-9):
             return None
         return (

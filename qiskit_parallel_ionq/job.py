@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -28,6 +28,22 @@ from .report import Report, report_on
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+LARGEST_RESULT = 250_000_000
+"""Bytes of outcomes that are spelled out in one ``Result``, where they take several times as much."""
+
+
+def require_handy(job_id: str, size: int) -> None:
+    """Refuse to spell out more results at once than fit in memory.
+
+    Raises:
+        JobError: it would be too much. Nothing is lost.
+    """
+    if size > LARGEST_RESULT:
+        raise JobError(
+            f"the results of job {job_id} take {size / 1e6:,.0f} MB and several times as much in one Result; "
+            "read them one by one with results_iter(), in input order, or as_completed(). Nothing is lost"
+        )
 
 
 class ParallelIonQJob(JobV1):
@@ -125,8 +141,8 @@ class ParallelIonQJob(JobV1):
             progress: whether a bar is shown, on a terminal or in a notebook; None: as `run` was told.
         """
         shows = self._shows_progress if progress is None else progress
-        with progress_bar(self._batch) if shows else nullcontext():
-            return self._wait_for(lambda: self._batch.is_over, timeout)
+        bar = progress_bar(self._batch) if shows else nullcontext()
+        return self._wait_for(lambda: self._batch.is_over, timeout, bar)
 
     def wait_for_final_state(
         self, timeout: float | None = None, wait: float = 5, callback: Any = None
@@ -157,6 +173,7 @@ class ParallelIonQJob(JobV1):
 
         Raises:
             BatchError: some circuits have no result; those that have are in its ``result``.
+            JobError: there are more results than fit in memory; see `results_iter`.
             ResultTimeoutError: ``timeout`` seconds passed first. Nothing was cancelled.
         """
         if self._result is None:
@@ -197,7 +214,21 @@ class ParallelIonQJob(JobV1):
             if not self._wait_for(lambda: len(batch.finished) > position, left):  # noqa: B023 - called at once
                 raise self._too_late(timeout)
             index = batch.finished[position]
-            yield index, self._experiment(index)
+            yield index, self.experiment(index)
+
+    def results_iter(self, timeout: float | None = None) -> Iterator[tuple[int, ExperimentResult]]:
+        """Yield ``(index, experiment)`` in input order, each as soon as it is its turn; failed ones, too.
+
+        Raises:
+            ResultTimeoutError: ``timeout`` seconds passed before all were finished.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        batch = self._batch
+        for index in range(batch.total):
+            left = None if deadline is None else deadline - time.monotonic()
+            if not self._wait_for(lambda: batch.has_ended(index), left):  # noqa: B023 - called at once
+                raise self._too_late(timeout)
+            yield index, self.experiment(index)
 
     def cancel(self, *, include_running: bool | None = None) -> bool:
         """Cancel every circuit that has no result yet, in as few requests as possible.
@@ -249,7 +280,7 @@ class ParallelIonQJob(JobV1):
                 print(f"there is no window here; the timeline is in {place}", file=sys.stderr)
         return figure
 
-    def retry(self, *, spend: bool = False) -> ParallelIonQJob:
+    def retry(self, *, spend: bool = False, split: bool = False) -> ParallelIonQJob:
         """Execute exactly the circuits that failed by no fault of theirs again, as a new job of N circuits.
 
         The new job's id is this one's with a number after it; results that are here are in its, too. What the
@@ -258,6 +289,8 @@ class ParallelIonQJob(JobV1):
 
         Args:
             spend: whether it may cost money; on a machine it must be said.
+            split: whether circuits that shared a job go out one by one, and with them those that have no
+                result only because their job as a whole was refused or failed.
 
         Raises:
             JobError: this job is not over, or no circuit is worth another try.
@@ -265,7 +298,7 @@ class ParallelIonQJob(JobV1):
             JournalError: what was sent is not known any more.
         """
         backend: Any = self.backend()
-        job: ParallelIonQJob = backend.run_again(self._batch, spend=spend)
+        job: ParallelIonQJob = backend.run_again(self._batch, spend=spend, split=split)
         return job
 
     def leave(self) -> None:
@@ -275,7 +308,26 @@ class ParallelIonQJob(JobV1):
         ``provider.resume(job_id, submit=True)`` sends them, in this process or any other.
         """
         self._conductor.detach(self._batch)
-        print(f"\n{self._where_it_stands()}", file=sys.stderr, flush=True)
+        stands, left = self._where_it_stands()
+        name = self.job_id()
+        print(
+            f"\n{stands}\n"
+            f"Nothing was cancelled. To go on, provider.resume({name!r})\n"
+            "collects, and with submit=True sends the rest; or in a shell:\n"
+            f"  qiskit-parallel-ionq resume {name}{' --submit' if left else ''}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def interrupt(self) -> None:
+        """Do what the first Ctrl-C does: `leave`; or cancel, if the run was told so (``on_interrupt``)."""
+        if not self._cancels_on_interrupt:
+            self.leave()
+            return
+        self.cancel()
+        self._conductor.detach(self._batch)
+        stands, _ = self._where_it_stands()
+        print(f"\n{stands}\nWhat has no result is cancelled.", file=sys.stderr, flush=True)
 
     def hand_over(self, timeout: float = 150.0) -> None:
         """Let somebody else go on with this run; used by ``provider.resume``.
@@ -316,40 +368,43 @@ class ParallelIonQJob(JobV1):
         spelled = [_spelled_out(entry) for entry in entries]
         return spelled[0] if len(spelled) == 1 else spelled
 
-    def _wait_for(self, done: Callable[[], bool], timeout: float | None) -> bool:
+    def _wait_for(
+        self,
+        done: Callable[[], bool],
+        timeout: float | None,
+        bar: AbstractContextManager[None] = nullcontext(),  # noqa: B008 - it has no state
+    ) -> bool:
         """Block until something holds; the first Ctrl-C stops the sending and is passed on."""
         self._conductor.loop.require_ours()
         try:
-            return self._batch.wait_for(done, timeout)
+            with bar:
+                return self._batch.wait_for(done, timeout)
         except KeyboardInterrupt:
-            if self._cancels_on_interrupt:
-                self.cancel()
-            self.leave()
+            self.interrupt()
             raise
 
-    def _where_it_stands(self) -> str:
+    def _where_it_stands(self) -> tuple[str, int]:
+        """Return that in words, and how many circuits are not known to be accepted."""
         sent = list(zip(self._batch.parcels, self._batch.submissions, strict=False))  # they grow
         accepted = sum(len(parcel.circuits) for parcel, at in sent if at.job_id is not None)
         in_doubt = (Phase.SENDING, Phase.UNKNOWN)
         doubts = sum(len(parcel.circuits) for parcel, at in sent if at.phase in in_doubt)
         waiting = len(self) - accepted - doubts
-        name = self.job_id()
-        return (
-            f"run {name}: {accepted} accepted, {doubts} in doubt, {waiting} not sent. Nothing was cancelled. "
-            f"Collect with provider.resume({name!r}), send the rest with provider.resume({name!r}, "
-            "submit=True), or cancel with job.cancel()"
-        )
+        stands = f"run {self.job_id()}: {accepted} accepted, {doubts} in doubt, {waiting} not sent."
+        return stands, doubts + waiting
 
     def _merged(self) -> Result:
+        require_handy(self.job_id(), self._batch.outcomes.size)
         backend = self.backend()
         return merge(
-            [self._experiment(index) for index in range(len(self))],
+            [self.experiment(index) for index in range(len(self))],
             backend_name=backend.name,
             backend_version=backend.backend_version,
             job_id=self.job_id(),
         )
 
-    def _experiment(self, index: int) -> ExperimentResult:
+    def experiment(self, index: int) -> ExperimentResult:
+        """Return the entry of one circuit as it is now: without data if it has no result (yet)."""
         batch = self._batch
         error = batch.errors.get(index)
         if error is None and index not in batch.outcomes:

@@ -62,8 +62,10 @@ class RunOptions:
     """How many requests may be under way at once, and so the number of connections, 1 to 64."""
     use_parallel: bool = True
     """False: one circuit after the other, each awaited before the next is sent (for comparison)."""
-    circuits_per_job: int = 1
-    """How many circuits share one IonQ job, 1 to 5,000."""
+    circuits_per_job: int | Literal["auto"] = 1
+    """How many circuits share one IonQ job, 1 to 5,000; ``"auto"``: chosen by their number, `pack_size`."""
+    window: int = 4096
+    """How many circuits of a long iterator may be under way, or have results that nobody has read."""
     optimization_level: int | None = 1
     """Level at which circuits that are not native are compiled, 0 to 3; None: refuse to compile."""
     on_unknown: OnUnknown = "reconcile"
@@ -212,6 +214,14 @@ def _shots(name: str, value: Any) -> int | tuple[int, ...]:
     return _integer(name, value, 1, wire.MAX_SHOTS)
 
 
+def _per_job(name: str, value: Any) -> int | str:
+    if isinstance(value, str) and value == "auto":
+        return value
+    if isinstance(value, str):
+        raise OptionError(f"{name} must be a number or 'auto', not {value!r}")
+    return _integer(name, value, 1, wire.MAX_CIRCUITS_PER_JOB)
+
+
 def _flag(name: str, value: Any) -> bool:
     if isinstance(value, bool):
         return value
@@ -319,7 +329,8 @@ _CHECKS: dict[str, Any] = {
     "dry_run": _flag,
     "max_workers": _whole(1, MAX_WORKERS_LIMIT),
     "use_parallel": _flag,
-    "circuits_per_job": _whole(1, wire.MAX_CIRCUITS_PER_JOB),
+    "circuits_per_job": _per_job,
+    "window": _whole(1, 1_000_000),
     "optimization_level": _whole(0, 3),
     "on_unknown": _choice(OnUnknown),
     "max_cost": _amount,

@@ -6,19 +6,16 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import groupby, pairwise
 from typing import Any
 
 from . import wire
-from .encode import EncodedCircuit, Readout, header_entry, ionq_header, job_body
+from .encode import Readout, ionq_header
 from .errors import EncodeError
-from .options import RunOptions
 from .sources import Kind, preferred_kinds
 
-_FRAME = 200
-"""Bytes reckoned for what stands around the gates of each circuit in a pack: name, width, header."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TOKEN = re.compile(r"1\.([0-9a-zA-Z]{22})\.([0-9a-z]{1,10})\.([0-9]{1,4})")
 
@@ -183,109 +180,3 @@ def positions(text: str) -> tuple[int, ...]:
     if any(later <= earlier for earlier, later in pairwise(found)):
         raise ValueError("the numbers do not ascend")
     return tuple(found)
-
-
-@dataclass(slots=True)
-class _Pack:
-    """Circuits that will share a job, with their sums, so that adding one is no walk through all."""
-
-    members: list[tuple[int, EncodedCircuit]] = field(default_factory=list)
-    gates: int = 0
-    size: int = 0
-
-    def fits(self, circuit: EncodedCircuit) -> bool:
-        gates, size = self.gates + circuit.num_gates, self.size + len(circuit.fragment) + _FRAME
-        return gates <= wire.MAX_GATES_PER_JOB and size <= wire.MAX_BODY_BYTES * 0.9
-
-    def put(self, index: int, circuit: EncodedCircuit) -> None:
-        self.members.append((index, circuit))
-        self.gates += circuit.num_gates
-        self.size += len(circuit.fragment) + _FRAME
-
-
-@dataclass(slots=True)
-class Packer:
-    """Turns a stream of encoded circuits into parcels, each sent as soon as it is full."""
-
-    run: str
-    total: int
-    target: str
-    options: RunOptions
-    user_agent: str
-    seed: int | None = None
-    _open: dict[tuple[str, int], _Pack] = field(default_factory=dict)
-
-    def add(self, index: int, circuit: EncodedCircuit, shots: int) -> Iterator[Parcel]:
-        """Take one circuit; yield whatever is ready to go."""
-        if self.options.circuits_per_job == 1 or circuit.kind == "qasm3":
-            yield self._parcel([(index, circuit)], shots)
-            return
-        key = (circuit.kind, shots)
-        pack = self._open.setdefault(key, _Pack())
-        if pack.members and not pack.fits(circuit):
-            yield self._parcel(pack.members, shots)
-            pack = self._open[key] = _Pack()
-        pack.put(index, circuit)
-        if len(pack.members) >= self.options.circuits_per_job:
-            del self._open[key]
-            yield self._parcel(pack.members, shots)
-
-    def flush(self) -> Iterator[Parcel]:
-        """Yield the parcels that are not full."""
-        for (_, shots), pack in self._open.items():
-            yield self._parcel(pack.members, shots)
-        self._open.clear()
-
-    def _check(self, digest: str) -> Iterator[str]:
-        """Yield what a run can be rebuilt from, should nothing be left but its jobs."""
-        yield str(self.total)
-        yield digest
-        if self.seed is not None:
-            yield f"{self.seed}{'m' if self.options.memory else ''}"
-
-    def _parcel(self, group: list[tuple[int, EncodedCircuit]], shots: int) -> Parcel:
-        indices, circuits = zip(*group, strict=True)
-        options = self.options
-        digest = hashlib.sha256("".join(c.digest for c in circuits).encode()).hexdigest()[:12]
-        headers = tuple(header_entry(circuit) for circuit in circuits)
-        token = str(Token(self.run, indices[0]))
-        settings = options.settings()
-        if circuits[0].kind == "qasm3":
-            # Register-named results need this compiler; the caller's own choice stands.
-            settings["compilation"] = {"service_version": "v0.4", **(settings.get("compilation") or {})}
-        metadata = {
-            "shots": str(shots),
-            "sampler_seed": str(options.sampler_seed),
-            wire.HEADER_KEY: ionq_header(headers),
-            "user_agent": self.user_agent,
-            wire.TOKEN_KEY: token,
-            wire.CHECK_KEY: ".".join(self._check(digest)),
-            **options.extra_metadata,
-        }
-        if indices != tuple(range(indices[0], indices[0] + len(indices))):
-            metadata[wire.CONTENT_KEY] = ranges(indices)
-        name = options.name or (circuits[0].name if len(circuits) == 1 else f"{len(circuits)} circuits")
-        body = job_body(
-            circuits,
-            backend=self.target,
-            shots=shots,
-            name=name,
-            metadata=metadata,
-            settings=settings or None,
-            noise=options.noise(self.target, indices[0], self.seed),
-            session_id=options.session_id,
-            dry_run=options.dry_run,
-            extra=options.extra_query_params,
-        )
-        return Parcel(
-            circuits=indices,
-            readouts=tuple(circuit.readout for circuit in circuits),
-            headers=headers,
-            shots=shots,
-            token=token,
-            digest=digest,
-            body=body,
-            is_exact=not wire.is_qpu(self.target) and options.is_ideal,
-            memory=options.memory,
-            dry_run=options.dry_run,
-        )

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from . import wire
-from .archive import Archive, is_run_id
+from .archive import Archive
 from .backend import ParallelIonQBackend
 from .batch import Batch
 from .chronicle import Chronicle, Run, Summary, summary
@@ -18,6 +19,7 @@ from .job import ParallelIonQJob
 from .journal import NoRecord, Record
 from .reconcile import Listing
 from .salvage import rebuilt_run, single_job
+from .state_folder import is_run_id
 from .target import Gateset
 from .worker import Report
 
@@ -69,21 +71,23 @@ class Recall:
         self._account = account
         self._archive = archive
 
-    def jobs(self) -> list[Summary]:
-        """Return all runs recorded for this service, the latest first; see ``provider.jobs``."""
-        if self._archive is None:
-            return []
-        found = []
-        for run_id in self._archive.runs():
+    def jobs(self, limit: int | None = None) -> list[Summary]:
+        """Return the runs recorded for this service, the latest first; see ``provider.jobs``."""
+        return [] if self._archive is None else list(islice(self._recorded(self._archive), limit))
+
+    def _recorded(self, archive: Archive) -> Iterator[Summary]:
+        for run_id in archive.runs():
             try:
-                found.append(summary(self._archive.read(run_id)))
+                run = summary(archive.read(run_id))
             except JournalError as error:
                 logger.warning("The record of run %s cannot be read: %s", run_id, error)
-        return [run for run in found if run.url == self._account.url]
+                continue
+            if run.url == self._account.url:
+                yield run
 
     def retrieve(self, job_id: str) -> ParallelIonQJob:
         """Return a job of any process; see ``provider.retrieve_job``."""
-        live = self._account.live_job(job_id)
+        live = self._live(job_id)
         if live is not None:
             return live
         if self._archive is not None and self._archive.holds(job_id):
@@ -105,7 +109,7 @@ class Recall:
                     "retrieve_job(...) collects what the account holds"
                 )
             return self.retrieve(job_id)
-        live = self._account.live_job(job_id)
+        live = self._live(job_id)
         if live is not None:
             live.hand_over()
         try:
@@ -131,6 +135,26 @@ class Recall:
         journal.abandon()
         return self._ask_account(job_id, why="it is damaged")
 
+    def _live(self, job_id: str) -> ParallelIonQJob | None:
+        """Return a job that is under way in this process, also if nobody has kept it."""
+        job = self._account.live_job(job_id)
+        if job is not None:
+            return job
+        conductor = self._account.conductor()
+        batch = conductor.find(job_id)
+        if batch is None:
+            return None
+        job = ParallelIonQJob(self._backend(batch.run), batch, conductor)
+        self._account.remember(job)
+        return job
+
+    def _backend(self, run: Run) -> ParallelIonQBackend:
+        return self._account.get_backend(
+            run.backend,
+            target=run.target if run.backend == "ionq_parallel" else None,
+            gateset="qis" if run.gateset == "qis" else "native",
+        )
+
     def _ask_account(self, job_id: str, *, why: object = None) -> ParallelIonQJob:
         if why is not None:
             logger.warning("The account is asked for run %s instead of its record: %s", job_id, why)
@@ -148,11 +172,7 @@ class Recall:
             raise JobError(
                 f"run {run.id!r} is a run of {run.url}, and this provider's is {self._account.url}"
             )
-        backend = self._account.get_backend(
-            run.backend,
-            target=run.target if run.backend == "ionq_parallel" else None,
-            gateset="qis" if run.gateset == "qis" else "native",
-        )
+        backend = self._backend(run)
         conductor = self._account.conductor()
         batch = Batch.restored(story, record)
         if run.generation:

@@ -24,6 +24,7 @@ class Provenance:
     """What is known of one circuit's way. Times are ISO 8601, UTC; None where nobody knows."""
 
     circuit: int
+    """Position in what was run; in a stretch of a stream, counted from the stream's beginning."""
     name: str
     status: str
     job_id: str | None
@@ -229,7 +230,7 @@ def _row(batch: Batch, index: int, wall: Callable[[float], float]) -> Provenance
         return datetime.fromtimestamp(wall(at), timezone.utc).isoformat(timespec="milliseconds")
 
     return Provenance(
-        circuit=index,
+        circuit=batch.run.first + index,
         name=str(batch.headers.get(index, {}).get("name", "")),
         status=batch.phase(index).value,
         job_id=batch.job_id(index),

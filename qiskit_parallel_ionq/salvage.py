@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from . import wire
@@ -51,9 +52,8 @@ def rebuilt_run(run_id: str, generation: int, jobs: Iterable[JobRecord]) -> Chro
     story: Chronicle | None = None
     for index in sorted(mine):
         job = mine[index]
-        total, _, seed, _ = _check(job)
         if story is None:
-            story = Chronicle(_run(job, run_id, total or 0, seed, generation))
+            story = Chronicle(_run(job, run_id, _Check.of(job).total or 0, generation))
         _add(story, job, _places(job, index))
     assert story is not None  # noqa: S101 - there is at least one job
     last = max(max(parcel.circuits) for parcel in story.parcels) + 1
@@ -66,21 +66,22 @@ def single_job(job: JobRecord) -> Chronicle:
     Raises:
         JobError: its metadata does not tell how its outcomes are read.
     """
-    _, _, seed, _ = _check(job)
-    story = Chronicle(_run(job, job.id, 0, seed, 0))
+    story = Chronicle(_run(job, job.id, 0, 0))
     _add(story, job, None)
     return _with_all_shots(story, len(story.parcels[0].circuits))
 
 
-def _run(job: JobRecord, run_id: str, total: int, seed: int | None, generation: int) -> Run:
+def _run(job: JobRecord, run_id: str, total: int, generation: int) -> Run:
+    check = _Check.of(job)
     target = job.backend or _entry(job, "backend") or wire.SIMULATOR
     return Run(
         run_id if generation == 0 else f"{run_id}.{generation}",
         total,
         wire.target_name(target),
-        seed=_seed(job, run_id) if seed is None else seed,
+        seed=_seed(job, run_id) if check.seed is None else check.seed,
         on_unknown="never",
         generation=generation,
+        first=check.first,
     )
 
 
@@ -98,7 +99,7 @@ def _add(story: Chronicle, job: JobRecord, circuits: tuple[int, ...] | None) -> 
     circuits = tuple(range(len(entries))) if circuits is None else circuits
     if shots is None or len(circuits) != len(entries):
         raise JobError(f"job {job.id} does not say its shots, or which circuits of the run it carries")
-    _, digest, _, memory = _check(job)
+    check = _Check.of(job)
     is_exact = story.run.target == wire.SIMULATOR and job.noise_model in (None, "ideal")
     parcel = Parcel(
         circuits=circuits,
@@ -106,10 +107,10 @@ def _add(story: Chronicle, job: JobRecord, circuits: tuple[int, ...] | None) -> 
         headers=tuple(entry.header for entry in entries),
         shots=shots,
         token=_entry(job, wire.TOKEN_KEY) or "",
-        digest=digest or "",
+        digest=check.digest or "",
         body=b"",
         is_exact=is_exact,
-        memory=memory,
+        memory=check.memory,
         dry_run=job.dry_run,
     )
     story.headers.update(zip(circuits, (entry.header for entry in entries), strict=True))
@@ -150,13 +151,32 @@ def _places(job: JobRecord, index: int) -> tuple[int, ...]:
         raise JobError(f"job {job.id}: {wire.CONTENT_KEY} cannot be read: {error}") from error
 
 
-def _check(job: JobRecord) -> tuple[int | None, str | None, int | None, bool]:
-    """Return number of circuits of the run, digest, seed and whether every shot is wanted."""
-    parts = (_entry(job, wire.CHECK_KEY) or "").split(".")
-    total = int(parts[0]) if parts[0].isdecimal() and int(parts[0]) <= LARGEST_RUN else None
-    seed = parts[2].removesuffix("m") if len(parts) > 2 else ""
-    digest = parts[1] if len(parts) > 1 else None
-    return total, digest, int(seed) if seed.isdecimal() else None, parts[-1].endswith("m")
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What a run can be rebuilt from, as its jobs tell it."""
+
+    total: int | None
+    digest: str | None
+    seed: int | None
+    memory: bool
+    """Whether every shot is wanted."""
+    first: int
+    """Position of the run's first circuit in what it is a stretch of."""
+
+    @classmethod
+    def of(cls, job: JobRecord) -> _Check:
+        total, digest, seed, first, *_ = [*(_entry(job, wire.CHECK_KEY) or "").split("."), "", "", "", ""]
+        return cls(
+            total=_number(total, LARGEST_RUN),
+            digest=digest or None,
+            seed=_number(seed.removesuffix("m"), 2**63),
+            memory=seed.endswith("m"),
+            first=_number(first, 2**53) or 0,
+        )
+
+
+def _number(text: str, most: int) -> int | None:
+    return int(text) if text.isdecimal() and int(text) <= most else None
 
 
 def _shots(job: JobRecord) -> int | None:

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
 from hypothesis import settings
 
 from qiskit_parallel_ionq import ParallelIonQProvider
-from qiskit_parallel_ionq.archive import VARIABLE
 from qiskit_parallel_ionq.emulator import LocalIonQ
+from qiskit_parallel_ionq.state_folder import VARIABLE
 
 # A machine that is shared is slow at times; that is no fault of an example.
 settings.register_profile("patient", deadline=None)
@@ -21,6 +23,13 @@ def state_folder(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(VARIABLE, str(tmp_path_factory.mktemp("state")))
         yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def interruptible():
+    """Programs that tests start hear Ctrl-C, also where these tests run in the background of a shell."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="module")

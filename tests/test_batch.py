@@ -39,7 +39,7 @@ def test_a_circuit_that_has_not_been_compiled_yet_is_waiting():
 
 def test_what_is_known_of_a_circuit_goes_before_what_is_known_of_its_job():
     batch = _batch(4, phases=[Phase.FETCHING] * 4)
-    batch.outcomes[0] = OUTCOME
+    batch.outcomes.put(0, OUTCOME)
     batch.errors[1] = CircuitFailedError("no")
     batch.errors[2] = CircuitCancelledError("stop")
     assert batch.phases() == [Phase.DONE, Phase.FAILED, Phase.CANCELLED, Phase.FETCHING]
@@ -48,7 +48,7 @@ def test_what_is_known_of_a_circuit_goes_before_what_is_known_of_its_job():
 
 def test_a_dry_run_has_no_outcome_and_is_done_all_the_same():
     batch = _batch(1, phases=[Phase.FETCHING])
-    batch.outcomes[0] = None
+    batch.outcomes.put(0, None)
     assert batch.phase(0) is Phase.DONE
 
 

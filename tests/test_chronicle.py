@@ -52,7 +52,7 @@ from qiskit_parallel_ionq.lifecycle import (
     step,
 )
 from qiskit_parallel_ionq.options import RunOptions
-from qiskit_parallel_ionq.parcel import Packer
+from qiskit_parallel_ionq.packer import Packer
 from qiskit_parallel_ionq.wire import JobRecord, JobState
 
 RUN = Run(

@@ -51,7 +51,7 @@ def finish(batch: Batch, index: int, error: Exception | None = None) -> None:
     if error:
         batch.errors[index] = error
     else:
-        batch.outcomes[index] = Outcome(1, np.array([0]), np.array([1]))
+        batch.outcomes.put(index, Outcome(1, np.array([0]), np.array([1])))
     batch.finished.append(index)
     batch.notify()
 

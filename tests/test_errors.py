@@ -51,6 +51,7 @@ EXAMPLES = [
     errors.CredentialsError("no key"),
     errors.TargetError("no such target"),
     CircuitError("circuit 3"),
+    errors.CircuitFileError("bell.qasm:4: no such gate", file="bell.qasm", line=4),
     CompileError("no way"),
     EncodeError("no words"),
     *(
@@ -60,6 +61,7 @@ EXAMPLES = [
     TransportError("reset", sent=True),
     SubmissionUnknownError("lost", token="1.run.0.0"),
     BudgetError("too dear"),
+    errors.MissingExtraError("not installed"),
     JournalError("no room"),
     RunBusyError("somebody is at it"),
     NotSentError("not sent"),

@@ -42,7 +42,8 @@ ACCEPTED = [
     ("dry_run", True, True),
     ("max_workers", 64, 64),
     ("use_parallel", False, False),
-    ("circuits_per_job", 5_000, 5_000),
+    ("circuits_per_job", 5_000, 5_000), ("circuits_per_job", "auto", "auto"),
+    ("window", 1, 1),
     ("optimization_level", None, None),
     ("optimization_level", 3, 3),
     ("on_unknown", "never", "never"),
@@ -75,7 +76,8 @@ REFUSED = [
     ("max_cost", -1), ("max_cost", float("nan")), ("max_cost", float("inf")), ("max_cost", "5"), ("max_cost", True),
     ("max_jobs", 0), ("max_jobs", 2.5),
     ("max_workers", 0), ("max_workers", 65), ("max_workers", 2.0),
-    ("circuits_per_job", 0), ("circuits_per_job", 5_001), ("circuits_per_job", "auto"),
+    ("circuits_per_job", 0), ("circuits_per_job", 5_001), ("circuits_per_job", "most"),
+    ("window", 0), ("window", 1.0), ("window", "auto"),
     ("optimization_level", 4), ("optimization_level", -1), ("optimization_level", "1"),
     ("on_unknown", "retry"), ("on_unknown", 1), ("on_unknown", np.array(["never"])),
 ]  # fmt: skip
@@ -174,7 +176,7 @@ def test_options_hold_good_values_or_were_refused(name, value):
     assert all(type(s) is int and 1 <= s <= wire.MAX_SHOTS for s in shots)
     assert all(type(getattr(options, n)) is bool for n in ("memory", "dry_run", "use_parallel", "progress"))
     assert 1 <= options.max_workers <= 64
-    assert 1 <= options.circuits_per_job <= wire.MAX_CIRCUITS_PER_JOB
+    assert options.circuits_per_job == "auto" or 1 <= options.circuits_per_job <= wire.MAX_CIRCUITS_PER_JOB
     assert options.noise_model in (None, *wire.NOISE_MODELS)
     assert options.optimization_level in (None, 0, 1, 2, 3)
     assert options.on_unknown in ("reconcile", "never", "resubmit")

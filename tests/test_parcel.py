@@ -15,7 +15,8 @@ from qiskit import QuantumCircuit
 from qiskit_parallel_ionq import wire
 from qiskit_parallel_ionq.encode import Readout, encode_circuit, header_entry
 from qiskit_parallel_ionq.options import RunOptions
-from qiskit_parallel_ionq.parcel import Packer, Token, positions, ranges
+from qiskit_parallel_ionq.packer import Packer
+from qiskit_parallel_ionq.parcel import Token, positions, ranges
 
 RUN = "4fQ0000000000000000000"
 

@@ -17,7 +17,7 @@ from qiskit_parallel_ionq import ParallelIonQProvider
 from qiskit_parallel_ionq.cli import cli
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
@@ -31,9 +31,11 @@ def blocks(language: str) -> list:
 
 
 def commands() -> list:
+    """Return what is told to be typed; the page on the command line has tests of its own."""
     return [
         line.removeprefix("$ ")
         for block in blocks("console")
+        if not block.id.startswith("docs/command-line.md")
         for line in block.values[0].splitlines()
         if line.startswith("$ ")
     ]
@@ -74,13 +76,35 @@ def test_setting_up_is_one_command_for_the_main_job_and_one_for_the_tests():
     assert [end for end in ends if f'readme "{end}"' not in script] == []
 
 
-@pytest.mark.parametrize("example", sorted((ROOT / "docs" / "examples").glob("*.py")), ids=lambda p: p.stem)
-def test_an_example_runs(example, tmp_path):
-    finished = subprocess.run(
-        [sys.executable, example, "--quick"], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+def printed_by(example, folder, *options):
+    """Run an example as a user would, and return what it prints."""
+    command = [sys.executable, str(ROOT / "docs" / "examples" / example), *options]
+    finished = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
     assert finished.returncode == 0, finished.stderr
-    assert finished.stdout
+    return finished.stdout
+
+
+@pytest.mark.parametrize("example", ["parallel_batch.py", "variational.py"])
+def test_an_example_runs(example, tmp_path):
+    assert printed_by(example, tmp_path, "--quick")
+
+
+def test_the_classifier_learns(tmp_path):
+    pytest.importorskip("sklearn", reason="scikit-learn comes with the extra 'examples'")
+    pytest.importorskip("matplotlib", reason="matplotlib comes with the extra 'examples'")
+    small = ["--quick-test", "--epochs", "2", "--execution-time", "0.1", "--circuits-per-job", "20"]
+    printed = printed_by("image_classification.py", tmp_path, *small)
+    told = [float(found) for found in re.findall(r"([\d.]+)% of unseen", printed.split("classical")[0])]
+    before = float(re.search(r"([\d.]+)% of 60 unseen", printed)[1])
+    assert len(told) == 2
+    assert told[-1] > max(before, 50) + 20
+    assert (tmp_path / "image_classification.png").stat().st_size > 10_000
+
+
+def test_every_example_is_tried():
+    tried = Path(__file__).read_text()
+    examples = [path.name for path in (ROOT / "docs" / "examples").glob("*.py")]
+    assert [name for name in examples if f'"{name}"' not in tried] == []
 
 
 def masked(line: str) -> str:

@@ -15,7 +15,8 @@ from qiskit_parallel_ionq.encode import encode_circuit, header_entry, ionq_heade
 from qiskit_parallel_ionq.errors import JobError
 from qiskit_parallel_ionq.lifecycle import Phase
 from qiskit_parallel_ionq.options import RunOptions
-from qiskit_parallel_ionq.parcel import Packer, Token, positions, ranges
+from qiskit_parallel_ionq.packer import Packer
+from qiskit_parallel_ionq.parcel import Token, positions, ranges
 from qiskit_parallel_ionq.salvage import LARGEST_RUN, rebuilt_run, single_job
 from qiskit_parallel_ionq.wire import JobRecord, JobState
 

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..batch import Batch
-from ..chronicle import error_facts, event_record
+from ..chronicle import StoredResult, error_facts, event_record
 from ..decode import Outcome, RawResult
 from ..errors import BudgetError, IonQError, JobError, NotSentError
 from ..lifecycle import (
@@ -83,6 +83,10 @@ class Conductor:
     def fail(self, batch: Batch, index: int, error: Exception) -> None:
         """Note that a circuit never became a parcel."""
         self.loop.post(lambda: self._fail(batch, index, error))
+
+    def find(self, run_id: str) -> Batch | None:
+        """Return a run that is under way here, whoever still holds its job."""
+        return next((batch for batch in list(self._ledgers) if batch.run.id == run_id), None)
 
     def cancel(self, batch: Batch, *, include_running: bool) -> None:
         """Cancel what has no result yet."""
@@ -177,12 +181,16 @@ class Conductor:
         """Keep a circuit's result, None where none was wanted."""
         if batch.has_ended(index):
             return
-        place = None if raw is None else batch.record.put_result(json.dumps(raw.body).encode())
-        if place is not None and raw is not None:
-            batch.record.note({"is": "result", "i": index, "kind": raw.kind, "at": asdict(place)})
-        elif raw is None:
+        stored = None
+        if raw is None:
             batch.record.note({"is": "result", "i": index})
-        self._end_circuit(batch, index, outcome=outcome)
+        elif batch.record.is_kept:
+            place = batch.record.put_result(json.dumps(raw.body).encode())
+            if place is not None:
+                stored = StoredResult(raw.kind, place)
+                batch.record.note({"is": "result", "i": index, "kind": raw.kind, "at": asdict(place)})
+        batch.outcomes.put(index, outcome, stored=stored, raw=raw)
+        self._end_circuit(batch, index)
 
     def circuit_failed(self, batch: Batch, index: int, error: Exception) -> None:
         """Keep the reason why a circuit by itself, and not its job, has no result."""
@@ -201,19 +209,16 @@ class Conductor:
             precious = f"{given}{batch.run.id} is IonQ job {record.get('id')}" if given else None
             batch.record.note(record, precious=precious)
 
-    def _end_circuit(
-        self, batch: Batch, index: int, *, outcome: Outcome | None = None, error: Exception | None = None
-    ) -> None:
-        """Publish a circuit's result, or the reason why it has none; the first stands."""
-        if batch.has_ended(index):
-            return
-        if error is None:
-            batch.outcomes[index] = outcome
-        else:
+    def _end_circuit(self, batch: Batch, index: int, *, error: Exception | None = None) -> None:
+        """Tell that a circuit has its result, or the reason why it has none; the first stands."""
+        if error is not None:
+            if batch.has_ended(index):
+                return
             batch.errors[index] = error
         batch.stamps.end(index, self.loop.now())
         batch.finished.append(index)
-        at: tuple[Any, ...] = (len(batch.finished), batch.total, index, batch.job_id(index))
+        shown = batch.run.first + index
+        at: tuple[Any, ...] = (len(batch.finished), batch.total, shown, batch.job_id(index))
         if error is None:
             logger.info("Circuit %d/%d completed (circuit_id=%d, job_id=%s)", *at)
         else:

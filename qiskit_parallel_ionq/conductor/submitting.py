@@ -123,7 +123,7 @@ class Submitting:
                 logger.warning(
                     "The answer to the submission of circuit %d was lost (%s); the job is looked for before "
                     "anything is sent again",
-                    batch.parcels[number].circuits[0],
+                    batch.run.first + batch.parcels[number].circuits[0],
                     error,
                 )
                 self._stage.apply(batch, number, Lost(now, str(error)))
@@ -272,7 +272,7 @@ class Submitting:
                 fate = "it is cancelled before it runs" if is_idle else f"it is {twin.state.value} already"
                 logger.warning(
                     "Circuit %d was stored twice: job %s is %s's twin; %s",
-                    parcel.circuits[0],
+                    batch.run.first + parcel.circuits[0],
                     twin.id,
                     sent.job_id,
                     fate,

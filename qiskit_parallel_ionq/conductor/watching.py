@@ -290,7 +290,7 @@ class Watching:
         logger.warning(
             "Job %s was given to circuit %d, but it is another's; the circuit's own job is looked for",
             record.id,
-            batch.parcels[number].circuits[0],
+            batch.run.first + batch.parcels[number].circuits[0],
         )
         self._disown(batch, number, f"{record.id} is another's")
         return True

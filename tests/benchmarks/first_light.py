@@ -233,7 +233,7 @@ def cpu_rows(service: Service) -> dict[str, dict[str, float]]:
     from qiskit_parallel_ionq.decode import RawResult, decode
     from qiskit_parallel_ionq.encode import encode_circuit
     from qiskit_parallel_ionq.options import RunOptions
-    from qiskit_parallel_ionq.parcel import Packer
+    from qiskit_parallel_ionq.packer import Packer
 
     os.environ["IONQ_API_URL"] = service.url
     peer = IonQProvider(service.key, url=service.url).get_backend("ionq_simulator", gateset="native")

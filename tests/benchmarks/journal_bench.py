@@ -25,7 +25,7 @@ from qiskit_parallel_ionq.encode import encode_circuit
 from qiskit_parallel_ionq.journal import Journal, ReadAlong
 from qiskit_parallel_ionq.lifecycle import Accepted, Fetched, Sent
 from qiskit_parallel_ionq.options import RunOptions
-from qiskit_parallel_ionq.parcel import Packer
+from qiskit_parallel_ionq.packer import Packer
 
 CIRCUITS = 10_000
 RUN = Run("r" * 22, CIRCUITS, "simulator", seed=1, shots=(100,) * CIRCUITS)

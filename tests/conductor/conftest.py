@@ -23,7 +23,7 @@ from qiskit_parallel_ionq.encode import encode_circuit
 from qiskit_parallel_ionq.errors import TransportError, api_error
 from qiskit_parallel_ionq.gates import GPIGate
 from qiskit_parallel_ionq.options import RunOptions
-from qiskit_parallel_ionq.parcel import Packer
+from qiskit_parallel_ionq.packer import Packer
 from qiskit_parallel_ionq.transport import Reply
 from qiskit_parallel_ionq.wire import JobRecord, JobState
 from qiskit_parallel_ionq.worker import Worker

@@ -20,6 +20,7 @@ import pytest
 from qiskit_parallel_ionq.emulator import Fault, LocalIonQ
 
 CLIENTS = Path(__file__).parent / "clients"
+OURS = ("pytest", "hypothesis", "--editable", str(Path(__file__).parents[2]))
 REQUIREMENTS = {
     "cirq_client": ("cirq-ionq==1.7.0",),
     "ionq_core_client": ("ionq-core==0.2.0",),
@@ -31,13 +32,15 @@ REQUIREMENTS = {
         "qiskit-nature==0.8.0",
         "qiskit-experiments==0.14.2",
         "qiskit-addon-cutting==0.10.0",
+        "qiskit-addon-utils==0.4.0",
+        "qiskit-addon-obp==0.3.0",
+        "qiskit-addon-mpf==0.3.0",
+        "qiskit-ibm-runtime==0.51.0",
         "mitiq==1.1.0; python_version < '3.13'",
         "ply",
-        "pytest",
-        "hypothesis",
-        "--editable",
-        str(Path(__file__).parents[2]),
+        *OURS,
     ),
+    "pennylane_libraries": ("pennylane-qiskit==0.45.0", "pennylane==0.45.1", *OURS),
 }
 UNREACHABLE = (
     "NewConnectionError",
@@ -112,9 +115,9 @@ def interpreter(client: str) -> Path:
 
 
 @pytest.fixture(scope="session")
-def library_python() -> Path:
-    """The Python that has the libraries above Qiskit's primitives, and this package."""
-    return interpreter("libraries")
+def library_python() -> Callable[[str], Path]:
+    """The Python that has some of the libraries above Qiskit's primitives, and this package."""
+    return interpreter
 
 
 @pytest.fixture(scope="session")

@@ -8,19 +8,33 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 pytestmark = pytest.mark.strangers
+PYTHONS = (3, 11), (3, 12)
+"""Where all of them can be installed."""
 
 
 @pytest.mark.skipif(
     "QPI_LIBRARIES" not in os.environ, reason="large; set QPI_LIBRARIES=1 to install and run it"
 )
-def test_libraries_run_unmodified(library_python):
-    tests = Path(__file__).parent / "libraries"
-    command = [str(library_python), "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tests)]
+@pytest.mark.parametrize("environment", ["libraries", "pennylane_libraries"])
+@pytest.mark.skipif(sys.version_info[:2] not in PYTHONS, reason="not every library is there for this Python")
+def test_libraries_run_unmodified(library_python, environment):
+    everything = sorted((Path(__file__).parent / "libraries").glob("test_*.py"))
+    tests = [each for each in everything if ("pennylane" in each.name) == ("pennylane" in environment)]
+    command = [
+        str(library_python(environment)),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        *map(str, tests),
+    ]
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=900)
     assert finished.returncode == 0, finished.stdout
     assert " skipped" not in finished.stdout.splitlines()[-1]

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import errno
+import gc
 import json
 import os
 import shutil
@@ -188,6 +189,17 @@ def test_a_program_that_ends_without_closing_anything_waits_for_its_answers_and_
         story = Archive(connect(service)._archive.folder).read(run_id)
         assert {sent.phase.value for sent in story.submissions} <= {"waiting", "queued", "done", "fetching"}
         assert_can_be_finished(connect(service), service, run_id)
+
+
+def test_a_job_that_nobody_has_kept_is_still_found_and_gone_on_with(connect):
+    with LocalIonQ(seed=7, execution_time=0.3) as service, connect(service) as provider:
+        run_id = provider.get_backend().run([flips(n) for n in range(5)], shots=20).job_id()
+        gc.collect()
+        assert answers(provider.retrieve_job(run_id).result(timeout=20)) == list(range(5))
+        run_id = provider.get_backend().run([flips(n) for n in range(5)], shots=20).job_id()
+        gc.collect()
+        assert answers(provider.resume(run_id, submit=True).result(timeout=20)) == list(range(5))
+        assert stored_twice(service) == {}
 
 
 @posix

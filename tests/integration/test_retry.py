@@ -102,6 +102,27 @@ def test_what_would_fail_again_is_not_bought_again(meet, code):
         job.retry()
 
 
+def test_a_pack_that_falls_as_a_whole_is_split_on_demand(meet):
+    refusal = Fault("status", method="POST", path="/jobs", status=400, nth=1)
+    _, provider = meet(refusal)
+    job = provider().get_backend().run(CIRCUITS, shots=10, circuits_per_job=3, max_workers=1)
+    assert outcomes(job.result(partial=True)) == [None, None, None, 3, 4, 5]
+    with pytest.raises(JobError, match=r"3 fell with their pack, job.retry\(split=True\) runs them alone"):
+        job.retry()
+    again = job.retry(split=True)
+    assert outcomes(again.result(timeout=20)) == [0, 1, 2, 3, 4, 5]
+    assert len(set(again.job_ids())) == 4
+    assert [row.token for row in again.report()][:3] == [f"1.{job.job_id()}.{k}.1" for k in range(3)]
+
+
+def test_a_split_leaves_out_the_circuit_that_is_to_blame(meet):
+    _, provider = meet(failing("number 1", code="CompilationError"))
+    job = provider().get_backend().run(CIRCUITS, shots=10, circuits_per_job=3)
+    assert outcomes(job.result(partial=True)) == [0, None, 2, 3, 4, 5]
+    with pytest.raises(JobError, match="none of the 1 circuits"):
+        job.retry(split=True)
+
+
 def test_a_retry_on_a_machine_must_be_told_that_it_may_spend(meet):
     _, provider = meet(failing("number 2"))
     job = provider().get_backend("qpu.forte-1").run(CIRCUITS, shots=10)

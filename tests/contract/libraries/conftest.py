@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq import ParallelIonQBackend, ParallelIonQProvider
 from qiskit_parallel_ionq.primitives import EstimatorV2, SamplerV2
 
 
@@ -16,16 +16,16 @@ def backend():
 
 
 @pytest.fixture
-def runs(backend, monkeypatch):
-    """The sizes of the composite jobs that a test has sent so far."""
+def runs(monkeypatch):
+    """The sizes of the composite jobs that a test has sent so far, by copies of the backend too."""
     sizes = []
-    send = backend.send
+    send = ParallelIonQBackend.send
 
-    def counting(drafts, options):
+    def counting(self, drafts, options):
         sizes.append(len(drafts))
-        return send(drafts, options)
+        return send(self, drafts, options)
 
-    monkeypatch.setattr(backend, "send", counting)
+    monkeypatch.setattr(ParallelIonQBackend, "send", counting)
     return sizes
 
 

@@ -12,16 +12,32 @@ from qiskit.quantum_info import SparsePauliOp
 
 algorithms = pytest.importorskip("qiskit_algorithms")
 
-from qiskit_algorithms import QAOA, VQD, VQE, AmplificationProblem, Grover  # noqa: E402
+from qiskit_algorithms import (  # noqa: E402
+    QAOA,
+    VQD,
+    VQE,
+    AmplificationProblem,
+    EstimationProblem,
+    Grover,
+    IterativeAmplitudeEstimation,
+    MaximumLikelihoodAmplitudeEstimation,
+    PhaseEstimation,
+    TimeEvolutionProblem,
+    VarQITE,
+)
 from qiskit_algorithms.gradients import (  # noqa: E402
+    QFI,
     LinCombEstimatorGradient,
+    LinCombQGT,
     ParamShiftEstimatorGradient,
     ParamShiftSamplerGradient,
     ReverseEstimatorGradient,
     SPSAEstimatorGradient,
+    SPSASamplerGradient,
 )
 from qiskit_algorithms.optimizers import COBYLA, L_BFGS_B, SPSA  # noqa: E402
 from qiskit_algorithms.state_fidelities import ComputeUncompute  # noqa: E402
+from qiskit_algorithms.time_evolvers.variational import ImaginaryMcLachlanPrinciple  # noqa: E402
 from qiskit_algorithms.utils import algorithm_globals  # noqa: E402
 
 pytestmark = [pytest.mark.strangers, pytest.mark.filterwarnings("default")]
@@ -102,6 +118,15 @@ def test_gradients_of_samples_are_one_composite_job(sampler, runs):
             assert mine.get(key, 0) == pytest.approx(yours.get(key, 0), abs=0.1)
 
 
+def test_spsa_batches_of_samples_are_one_composite_job(sampler, runs):
+    circuit = ANSATZ.copy()
+    circuit.measure_all()
+    gradient = SPSASamplerGradient(sampler, epsilon=0.1, batch_size=10, seed=1)
+    [slopes] = gradient.run([circuit], [POINT]).result().gradients
+    assert runs == [20]
+    assert [sum(each.values()) for each in slopes] == pytest.approx([0] * 4)
+
+
 def test_vqe_by_spsa_lowers_the_energy(estimator):
     vqe = VQE(estimator, ANSATZ, SPSA(maxiter=30, blocking=True), initial_point=POINT)
     assert vqe.compute_minimum_eigenvalue(ISING).eigenvalue < 0.6 * GROUND
@@ -130,3 +155,42 @@ def test_grover_finds_the_marked_state(sampler, manager):
     problem = AmplificationProblem(oracle, is_good_state=["11"])
     grover = Grover(sampler=sampler, iterations=1, transpiler=manager)
     assert grover.amplify(problem).top_measurement == "11"
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda sampler: IterativeAmplitudeEstimation(0.02, 0.05, sampler=sampler),
+        lambda sampler: MaximumLikelihoodAmplitudeEstimation(3, sampler=sampler),
+    ],
+    ids=["iterative", "maximum likelihood"],
+)
+def test_an_amplitude_is_estimated(sampler, way):
+    preparation = QuantumCircuit(1)
+    preparation.ry(2 * np.arcsin(np.sqrt(0.2)), 0)
+    problem = EstimationProblem(preparation, objective_qubits=[0])
+    assert way(sampler).estimate(problem).estimation == pytest.approx(0.2, abs=0.02)
+
+
+def test_a_phase_is_estimated(sampler):
+    unitary, state = QuantumCircuit(1), QuantumCircuit(1)
+    unitary.p(2 * np.pi * 5 / 16, 0)
+    state.x(0)
+    assert PhaseEstimation(4, sampler).estimate(unitary, state).phase == 5 / 16
+
+
+def test_quantum_fisher_information_is_that_of_the_state_vector(estimator):
+    def information(primitive):
+        return QFI(LinCombQGT(primitive)).run([ANSATZ], [POINT]).result().qfis[0]
+
+    assert information(estimator) == pytest.approx(information(StatevectorEstimator()), abs=1e-6)
+
+
+def test_evolution_in_imaginary_time_goes_as_over_the_state_vector(estimator):
+    def energy(primitive):
+        principle = ImaginaryMcLachlanPrinciple(LinCombQGT(primitive), LinCombEstimatorGradient(primitive))
+        evolver = VarQITE(ANSATZ, POINT, principle, primitive, num_timesteps=4)
+        problem = TimeEvolutionProblem(ISING, time=1.0, aux_operators=[ISING])
+        return evolver.evolve(problem).aux_ops_evaluated[0][0]
+
+    assert energy(estimator) == pytest.approx(energy(StatevectorEstimator()), abs=1e-6)

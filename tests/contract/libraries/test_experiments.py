@@ -27,15 +27,17 @@ def fidelity(data):
     return data.analysis_results("state_fidelity", dataframe=False).value
 
 
-@pytest.mark.parametrize("way", ["backend.run", "sampler"])
-def test_tomography_of_a_bell_pair(backend, sampler, runs, way):
-    experiment = StateTomography(bell(), backend=backend)
-    if way == "sampler":
-        data = experiment.run(sampler=sampler)
-    else:
-        data = experiment.run(backend_run=True, shots=2000)
-    assert fidelity(data) > 0.95
-    assert runs in ([9], [])  # experiments copy the backend
+WAYS = {
+    "backend.run": lambda experiment, sampler: experiment.run(backend_run=True, shots=2000),
+    "our sampler": lambda experiment, sampler: experiment.run(sampler=sampler),
+    "IBM's sampler": lambda experiment, sampler: experiment.run(shots=2000),
+}
+
+
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_tomography_of_a_bell_pair_is_one_composite_job(backend, sampler, runs, way):
+    assert fidelity(way(StateTomography(bell(), backend=backend), sampler)) > 0.95
+    assert runs == [9]
 
 
 def test_randomised_benchmarking_of_a_perfect_machine(backend, sampler):

@@ -1,0 +1,351 @@
+# SPDX-License-Identifier: Apache-2.0
+"""An iterator of circuits as one Qiskit job: taken stretch by stretch, while results are read.
+
+Each stretch is a run of its own, with its own record, so that whatever holds for a run holds for it. What a
+stream keeps in memory is bounded by the circuits that are under way or whose results nobody has read.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from itertools import islice
+from typing import Any, NoReturn
+
+from qiskit.circuit import QuantumCircuit
+from qiskit.providers import BackendV2, JobStatus, JobV1
+from qiskit.result import Result
+from qiskit.result.models import ExperimentResult
+
+from .batch import Changed, Progress
+from .errors import BatchError, JobError, JobPickleError, ResultTimeoutError
+from .job import ParallelIonQJob, require_handy
+from .merge import composite_status, merge
+
+STRETCHES = 8
+"""How many stretches a full window holds."""
+
+
+@dataclass(slots=True)
+class _Portion:
+    """Circuits that were taken together, and which of their results have been handed on."""
+
+    first: int
+    job: ParallelIonQJob
+    handed: bytearray
+    left: int
+    ordered: int = 0
+    """Before it, every result has been handed on."""
+    seen: int = 0
+    """So many of those that have finished were looked at."""
+
+    @classmethod
+    def of(cls, first: int, job: ParallelIonQJob) -> _Portion:
+        return cls(first, job, bytearray(len(job)), len(job))
+
+    def next_in_order(self) -> int | None:
+        """Return the next circuit by position, or None while it has not ended."""
+        while self.ordered < len(self.handed) and self.handed[self.ordered]:
+            self.ordered += 1
+        return self.ordered if self.job.batch.has_ended(self.ordered) else None
+
+    def next_finished(self) -> int | None:
+        """Return the next circuit that has ended and was not handed on, or None."""
+        finished = self.job.batch.finished
+        while self.seen < len(finished) and self.handed[finished[self.seen]]:
+            self.seen += 1
+        return finished[self.seen] if self.seen < len(finished) else None
+
+
+@dataclass(slots=True)
+class _Tally:
+    """What is left of circuits whose results were handed on."""
+
+    done: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    errors: dict[int, Exception] = field(default_factory=dict)
+    size: int = 0
+
+    def take(self, stretch: _Portion) -> None:
+        """Add a stretch whose results have all been handed on."""
+        at = stretch.job.progress()
+        self.done += at.done
+        self.failed += at.failed
+        self.cancelled += at.cancelled
+        self.size += stretch.job.batch.outcomes.size
+        self.errors |= {stretch.first + index: error for index, error in stretch.job.errors().items()}
+
+
+class ParallelIonQStream(JobV1):
+    """Circuits of an iterator, sent as results are read. Made by ``backend.run`` of a long iterator.
+
+    Read it with `results_iter` or `as_completed`: while they are read, circuits are taken from the iterator,
+    in the thread that reads. Each result is given once.
+
+    >>> from qiskit import QuantumCircuit
+    >>> from qiskit_parallel_ionq import ParallelIonQProvider
+    >>> def circuits():
+    ...     for number in range(40):
+    ...         circuit = QuantumCircuit(1, 1); _ = circuit.rx(number, 0), circuit.measure(0, 0)
+    ...         yield circuit
+    >>> with ParallelIonQProvider.local(seed=7) as provider:
+    ...     job = provider.get_backend("ionq_parallel").run(circuits(), shots=100, window=16)
+    ...     sum(entry.success for index, entry in job.results_iter())
+    40
+    """
+
+    def __init__(
+        self,
+        backend: BackendV2,
+        stream_id: str,
+        circuits: Iterator[QuantumCircuit],
+        send: Callable[..., ParallelIonQJob],
+        *,
+        window: int,
+        cancels: bool = False,
+    ) -> None:
+        super().__init__(backend, stream_id)
+        self._source: Iterator[QuantumCircuit] | None = circuits
+        self._send = send
+        self._window = window
+        self._cancels_on_interrupt = cancels
+        self._changed = Changed()
+        self._stretches: deque[_Portion] = deque()
+        self._tally = _Tally()
+        self._taken = 0
+        self._unread = 0
+        self._failure: BaseException | None = None
+        self._kept: deque[tuple[int, ExperimentResult]] = deque()
+        self._result: Result | None = None
+        self._feed()
+
+    def __repr__(self) -> str:
+        at = self.progress()
+        more = "" if self._source is None else ", more to come"
+        return f"<ParallelIonQStream {self.job_id()}: {at.finished}/{at.total} finished{more}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise JobPickleError(
+            f"stream {self.job_id()} lives in this process and cannot be pickled; provider.jobs() lists its "
+            "stretches, and provider.retrieve_job finds each of them"
+        )
+
+    def submit(self) -> NoReturn:
+        """Refuse: ``backend.run`` has begun to submit it.
+
+        Raises:
+            JobError: always.
+        """
+        raise JobError("this stream is submitted as its results are read: see results_iter")
+
+    @property
+    def stretches(self) -> tuple[ParallelIonQJob, ...]:
+        """The runs that are under way, or have results that nobody has read; each has its own report."""
+        return tuple(stretch.job for stretch in self._stretches)
+
+    def status(self) -> JobStatus:
+        """Return the status of the whole: final only once the iterator has ended and every circuit has."""
+        if self._source is not None:
+            return JobStatus.RUNNING
+        phases = [phase for job in self.stretches for phase in job.batch.phases()]
+        status = composite_status(phases)
+        if status in (JobStatus.DONE, JobStatus.CANCELLED) and (self._tally.failed or self._failure):
+            return JobStatus.ERROR
+        if status is JobStatus.DONE and self._tally.cancelled:
+            return JobStatus.CANCELLED
+        return status
+
+    def progress(self) -> Progress:
+        """Return how many of the circuits taken so far are waiting, queued, running, done and so on."""
+        sums = asdict(Progress(0))
+        for job in self.stretches:
+            for name, count in asdict(job.progress()).items():
+                sums[name] += count
+        # Of a stretch that is still here, what was handed on counts there.
+        sums["total"] = self._taken
+        for name in ("done", "failed", "cancelled"):
+            sums[name] += getattr(self._tally, name)
+        return Progress(**sums)
+
+    def errors(self) -> dict[int, Exception]:
+        """Return why circuits have no result: position -> reason, in ascending order, so far."""
+        found = dict(self._tally.errors)
+        for stretch in self._stretches:
+            found |= {stretch.first + index: error for index, error in stretch.job.errors().items()}
+        return dict(sorted(found.items()))
+
+    def results_iter(self, timeout: float | None = None) -> Iterator[tuple[int, ExperimentResult]]:
+        """Yield ``(position, experiment)`` in input order; failed ones, too (``success=False``).
+
+        Args:
+            timeout: seconds to wait for all of them.
+
+        Raises:
+            ResultTimeoutError: they passed first. Nothing is lost: go on with another call.
+            Exception: whatever the iterator raised, once every result before it has been given.
+        """
+        return self._deliver(_Portion.next_in_order, timeout, only_first=True)
+
+    def as_completed(self, timeout: float | None = None) -> Iterator[tuple[int, ExperimentResult]]:
+        """Yield ``(position, experiment)`` as circuits finish; see `results_iter`."""
+        return self._deliver(_Portion.next_finished, timeout, only_first=False)
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Take and send everything, and keep the results; return False when ``timeout`` seconds pass first.
+
+        Raises:
+            JobError: there are more results than fit in memory. Nothing is lost: read them one by one.
+        """
+        try:
+            self._gather(timeout)
+        except ResultTimeoutError:
+            return False
+        return True
+
+    def result(self, timeout: float | None = None, *, partial: bool = False) -> Result:
+        """Take and send everything, and return one ``Result`` with an entry for each circuit, in order.
+
+        Args:
+            timeout: seconds to wait at the most.
+            partial: return entries with ``success=False`` instead of raising for circuits without a result.
+
+        Raises:
+            JobError: there are more results than fit in memory, or some were read already.
+            BatchError: some circuits have no result; those that have are in its ``result``.
+            ResultTimeoutError: ``timeout`` seconds passed first. Nothing was cancelled.
+        """
+        if self._result is None:
+            self._gather(timeout)
+            kept = sorted(self._kept, key=lambda pair: pair[0])
+            if [index for index, _ in kept] != list(range(self._taken)):
+                raise JobError(
+                    f"{self._taken - len(kept)} results of stream {self.job_id()} were read one by one and "
+                    "are not here any more; go on with results_iter()"
+                )
+            backend = self.backend()
+            self._result = merge(
+                [entry for _, entry in kept],
+                backend_name=backend.name,
+                backend_version=backend.backend_version,
+                job_id=self.job_id(),
+            )
+        failures = self.errors()
+        if failures and not partial:
+            raise BatchError(failures, total=self._taken, job_id=self.job_id(), result=self._result)
+        return self._result
+
+    def cancel(self, *, include_running: bool | None = None) -> bool:
+        """Take no more circuits, and cancel those that have no result; see `ParallelIonQJob.cancel`."""
+        had_more, self._source = self._source is not None, None
+        cancelled = [job.cancel(include_running=include_running) for job in self.stretches]
+        return had_more or any(cancelled)
+
+    def leave(self) -> None:
+        """Take no more circuits, send nothing more, and leave what was sent to itself."""
+        self._source = None
+        for job in self.stretches:
+            if not job.batch.is_over:
+                job.leave()
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        """Take and send stretches as long as there is room."""
+        size = max(1, self._window // STRETCHES)
+        try:
+            while self._source is not None and self._unread + size <= self._window:
+                circuits = self._take(size)
+                if circuits:
+                    self._begin(circuits)
+        except Exception as error:  # noqa: BLE001 - raised as soon as what is paid for has been read
+            self._source, self._failure = None, error
+        except BaseException:
+            self.leave()
+            raise
+
+    def _take(self, size: int) -> list[Any]:
+        """Return the next circuits; fewer if the iterator ends, or fails: its error is kept."""
+        circuits: list[Any] = []
+        try:
+            circuits.extend(islice(self._source or (), size))  # keeps what came before an error
+        except Exception as error:  # noqa: BLE001 - the user's own, raised when its turn has come
+            self._failure = error
+        if len(circuits) < size:
+            self._source = None
+        return circuits
+
+    def _begin(self, circuits: list[Any]) -> None:
+        job = self._send(circuits, first=self._taken, changed=self._changed)
+        self._stretches.append(_Portion.of(self._taken, job))
+        self._taken += len(circuits)
+        self._unread += len(circuits)
+
+    def _deliver(
+        self,
+        following: Callable[[_Portion], int | None],
+        timeout: float | None,
+        *,
+        only_first: bool,
+    ) -> Iterator[tuple[int, ExperimentResult]]:
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while self._kept:
+            yield self._kept.popleft()
+        while True:
+            self._feed()
+            if not self._stretches:
+                break
+            looked = [self._stretches[0]] if only_first else list(self._stretches)
+            found = next(((s, i) for s in looked if (i := following(s)) is not None), None)
+            if found is None:
+                self._wait_for(lambda: any(following(s) is not None for s in looked), timeout, deadline)  # noqa: B023 - called at once
+                continue
+            yield self._hand_on(*found)
+        failure, self._failure = self._failure, None
+        if failure is not None:
+            raise failure
+
+    def _hand_on(self, stretch: _Portion, index: int) -> tuple[int, ExperimentResult]:
+        stretch.handed[index] = 1
+        stretch.left -= 1
+        self._unread -= 1
+        entry = stretch.job.experiment(index)
+        if not stretch.left:
+            self._stretches.remove(stretch)
+            self._tally.take(stretch)
+        return stretch.first + index, entry
+
+    def _gather(self, timeout: float | None) -> None:
+        """Read everything, and keep it, in completion order.
+
+        Raises:
+            JobError: it would be too much.
+            ResultTimeoutError: the time is up.
+        """
+        kept, self._kept = self._kept, deque()
+        try:
+            for pair in self._deliver(_Portion.next_finished, timeout, only_first=False):
+                kept.append(pair)
+                size = self._tally.size + sum(job.batch.outcomes.size for job in self.stretches)
+                require_handy(self.job_id(), size)
+        finally:
+            self._kept = kept
+
+    def _wait_for(self, done: Callable[[], bool], timeout: float | None, deadline: float | None) -> None:
+        job = self._stretches[0].job
+        try:
+            left = None if deadline is None else deadline - time.monotonic()
+            if job.batch.wait_for(done, left):
+                return
+        except KeyboardInterrupt:
+            if self._cancels_on_interrupt:
+                self.cancel()
+            self.leave()
+            raise
+        at = self.progress()
+        raise ResultTimeoutError(
+            f"stream {self.job_id()} was not finished after {timeout} s: {at.finished} of the {at.total} "
+            "circuits taken so far are. Nothing was cancelled; go on reading, or cancel()"
+        )

@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Circuits that are taken together from an iterator, and sent as a run of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from .batch import Changed
+from .chronicle import base62, new_run_id
+from .drafts import Draft
+from .errors import BudgetError
+from .job import ParallelIonQJob
+from .options import RunOptions
+
+_DIGITS = 4
+"""Of a stretch's number, at the end of its id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """What makes a run a stretch of a stream."""
+
+    id: str
+    stream: str
+    first: int
+    """Position in the stream of its first circuit."""
+    seed: int
+    changed: Changed
+    """Told whenever a circuit of the stream moves."""
+
+
+class Sends(Protocol):
+    """What is asked of the backend."""
+
+    def drafted(self, circuits: Sequence[Any], options: RunOptions, *, first: int) -> list[Draft]:
+        """Check circuits; one that cannot run fails alone."""
+
+    def send(
+        self,
+        drafts: Sequence[Draft],
+        options: RunOptions,
+        stretch: Stretch,
+        *,
+        executor: Executor | None,
+    ) -> ParallelIonQJob:
+        """Send checked circuits as a run."""
+
+
+class Sender:
+    """Sends stretch after stretch, within the bounds of the whole.
+
+    Args:
+        backend: where to.
+        options: of the whole stream.
+        seed: of what is sampled here.
+        executor: makes requests in other processes.
+    """
+
+    def __init__(
+        self, backend: Sends, options: RunOptions, seed: int, executor: Executor | None = None
+    ) -> None:
+        self._backend, self._options, self._seed, self._executor = backend, options, seed, executor
+        self._name = new_run_id()[:-_DIGITS]
+        self._number = 0
+        self._jobs = 0
+        self._cost = 0.0
+
+    @property
+    def stream_id(self) -> str:
+        """The id of the stream, which is that of its first stretch."""
+        return self._name + base62(0, _DIGITS)
+
+    def __call__(self, circuits: Sequence[Any], *, first: int, changed: Changed) -> ParallelIonQJob:
+        """Check, compile and send circuits as a run of their own; one that cannot run fails alone.
+
+        Args:
+            circuits: of the stretch.
+            first: position of the first one in the stream.
+            changed: told whenever one of them moves.
+
+        Raises:
+            BudgetError: the stream would leave its bounds. Nothing of the stretch was sent.
+        """
+        options = self._left()
+        drafts = self._backend.drafted(circuits, options, first=first)
+        run_id = self._name + base62(self._number, _DIGITS)
+        self._number += 1
+        stretch = Stretch(run_id, self.stream_id, first, self._seed, changed)
+        job = self._backend.send(drafts, options, stretch, executor=self._executor)
+        self._jobs += job.batch.announced
+        if job.batch.budget is not None:
+            self._cost += job.batch.budget.total
+        return job
+
+    def _left(self) -> RunOptions:
+        """Return the options of the next stretch: its bounds are what the others have left."""
+        options = self._options
+        if options.max_jobs is not None and self._jobs >= options.max_jobs:
+            raise BudgetError(
+                f"this stream has sent {self._jobs} IonQ jobs, and max_jobs is {options.max_jobs}, so no "
+                "more circuits are sent; what was accepted goes on"
+            )
+        return replace(
+            options,
+            max_jobs=None if options.max_jobs is None else options.max_jobs - self._jobs,
+            max_cost=None if options.max_cost is None else max(0.0, options.max_cost - self._cost),
+        )

@@ -527,14 +527,14 @@ class ParallelIonQBackend(BackendV2):
         )
         began = time.monotonic()
         for index, made in enumerate(encode_all(drafts, executor or self._account.executor)):
+            batch.stamps.compiled(index, began, time.monotonic())
             if isinstance(made, IonQError):
                 name, memory_slots = drafts[index].name, drafts[index].num_clbits
                 batch.headers[index] = {"name": name, "memory_slots": memory_slots}
                 yield _Unready(index, made)
-                continue
-            batch.stamps.compiled(index, began, time.monotonic())
-            batch.headers[index] = dict(made.header)
-            yield from packer.add(index, made, run.shots[index])
+            else:
+                batch.headers[index] = dict(made.header)
+                yield from packer.add(index, made, run.shots[index])
             began = time.monotonic()
         yield from packer.flush()
 

@@ -61,13 +61,17 @@ class Stamps:
 
 def known(column: array[float], place: int) -> float | None:
     """Return a time, or None if nobody has noted it."""
-    if place >= len(column) or math.isnan(column[place]):
+    if place >= len(column):
         return None
-    return column[place]
+    at = column[place]
+    return None if at != at else at  # NaN equals nothing
 
 
 def _put(column: array[float], place: int, at: float) -> None:
-    missing = place - len(column)
-    if missing >= 0:
-        column.extend([math.nan] * (missing + 1))
-    column[place] = at
+    size = len(column)
+    if place < size:
+        column[place] = at
+        return
+    if place > size:
+        column.extend([math.nan] * (place - size))
+    column.append(at)

@@ -215,7 +215,7 @@ def _row(batch: Batch, parcel: Parcel, sent: Submission, times: Times, troubles:
     if status in (Phase.FAILED, Phase.CANCELLED) and spans:
         why = next((str(batch.errors[i]) for i in parcel.circuits if i in batch.errors), "")
         marks.append(Mark(spans[-1].end, status.value, why))
-    return Row(parcel.circuits, _label(batch, parcel.circuits), status, spans, tuple(marks))
+    return Row(_places(batch, parcel.circuits), _label(batch, parcel.circuits), status, spans, tuple(marks))
 
 
 def _status(phases: Sequence[Phase]) -> Phase:
@@ -224,11 +224,17 @@ def _status(phases: Sequence[Phase]) -> Phase:
     return next((phase for phase in order if phase in phases), phases[0])
 
 
+def _places(batch: Batch, circuits: tuple[int, ...]) -> tuple[int, ...]:
+    """Return positions in what was run: in a stretch of a stream, counted from the stream's beginning."""
+    return tuple(batch.run.first + index for index in circuits)
+
+
 def _label(batch: Batch, circuits: tuple[int, ...]) -> str:
+    places = _places(batch, circuits)
     if len(circuits) > 1:
-        return f"{circuits[0]}…{circuits[-1]}"
+        return f"{places[0]}…{places[-1]}"
     name = str(batch.headers.get(circuits[0], {}).get("name", ""))
-    return f"{name} · {circuits[0]}" if name else str(circuits[0])
+    return f"{name} · {places[0]}" if name else str(places[0])
 
 
 def _is_unsent(batch: Batch, index: int) -> bool:
@@ -241,7 +247,7 @@ def _unsent(batch: Batch, index: int) -> Row:
     spans = (Span(Stage.COMPILE, began, ended),) if began is not None and ended is not None else ()
     status = batch.phase(index)
     marks = (Mark(ended, status.value, str(batch.errors.get(index, ""))),) if spans and ended else ()
-    return Row((index,), _label(batch, (index,)), status, spans, marks)
+    return Row(_places(batch, (index,)), _label(batch, (index,)), status, spans, marks)
 
 
 def _since(row: Row, began: float) -> Row:

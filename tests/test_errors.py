@@ -61,6 +61,7 @@ EXAMPLES = [
     TransportError("reset", sent=True),
     SubmissionUnknownError("lost", token="1.run.0.0"),
     BudgetError("too dear"),
+    errors.MissingExtraError("not installed"),
     JournalError("no room"),
     RunBusyError("somebody is at it"),
     NotSentError("not sent"),

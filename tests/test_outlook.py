@@ -28,7 +28,7 @@ def of(total: int, *submissions: Submission, ended=()) -> Batch:
         batch.parcels.append(Parcel((number,), (), (), 1, "t", "d", b"", True, False, False))
         batch.submissions.append(submission)
     for index, at in enumerate(ended):
-        batch.outcomes[index] = None
+        batch.outcomes.put(index, None)
         batch.finished.append(index)
         batch.stamps.end(index, at)
     return batch

@@ -42,7 +42,7 @@ def report(total: int, *, held_back=(), failed=()) -> Report:
         if index in failed:
             batch.errors[index] = CircuitFailedError("the ions left", job_id="j")
         else:
-            batch.outcomes[index] = None
+            batch.outcomes.put(index, None)
         batch.finished.append(index)
     return report_on(batch, 10.0, lambda at: at + 1_790_000_000.0)
 

@@ -73,7 +73,7 @@ def finish(batch: Batch, number: int, asked: float, answered: float) -> None:
     batch.stamps.read(number, asked, answered)
     batch.stamps.open(number, answered)
     for index in batch.parcels[number].circuits:
-        batch.outcomes[index] = None
+        batch.outcomes.put(index, None)
         batch.finished.append(index)
         batch.stamps.end(index, answered)
 
@@ -92,7 +92,11 @@ def run(total: int, workers: int = 10) -> Batch:
 
 @pytest.fixture
 def batch():
-    """Two jobs over one connection, each 3 s at the service; a round trip is 1 s."""
+    return two_jobs()
+
+
+def two_jobs(home: int = 2) -> Batch:
+    """Two jobs over one connection, each 3 s at the service; a round trip is 1 s. So many are home."""
     batch = run(2, workers=1)
     batch.stamps.began = -0.5
     batch.stamps.compiled(0, 0.0, 0.1)
@@ -102,7 +106,9 @@ def batch():
         submission = after(
             Sent(sent), Accepted(f"j{number}", sent + 1.0), Seen(told_by_service, sent + 3.5), Fetched(9.0)
         )
-        finish(batch, add(batch, submission, number, taken=0.2), sent + 4.0, sent + 5.0)
+        add(batch, submission, number, taken=0.2)
+        if number < home:
+            finish(batch, number, sent + 4.0, sent + 5.0)
     return batch
 
 
@@ -136,9 +142,8 @@ def test_requests_are_told_where_they_were_counted(batch):
     assert "9 requests, 2 new connections" in told(batch).summary
 
 
-def test_what_is_under_way_has_no_ideal_yet(batch):
-    batch.finished.pop()
-    del batch.outcomes[1]
+def test_what_is_under_way_has_no_ideal_yet():
+    batch = two_jobs(home=1)
     assert told(batch).ideal is None
     assert "ideal" not in told(batch).summary
 
@@ -375,9 +380,17 @@ def test_every_stage_and_every_mark_has_a_look():
     assert {kind for kinds in gantt._SIGNS for kind in kinds} == marks
 
 
-def test_the_report_tells_of_the_moment_it_was_made(batch):
-    batch.finished.pop()
-    del batch.outcomes[1]
+def test_the_report_tells_of_the_moment_it_was_made():
+    batch = two_jobs(home=1)
     report = report_on(batch, 50.0, lambda at: at + EPOCH)
     finish(batch, 1, 60.0, 61.0)
     assert report.timeline.wall == pytest.approx(50.5)
+
+
+def test_a_stretch_of_a_stream_is_counted_from_the_stream_s_beginning():
+    batch = Batch(Run("run", 2, "simulator", seed=1, first=100))
+    add(batch, after(Sent(0.0)), 0, 1)
+    report = report_on(batch, 5.0, lambda at: at + EPOCH)
+    (row,) = report.timeline.rows
+    assert (row.circuits, row.label) == ((100, 101), "100…101")
+    assert [record["submit_s"] for record in report.records()] == [5.0, 5.0]

@@ -7,11 +7,14 @@ import math
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from tqdm.auto import tqdm
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # a notebook without ipywidgets gets the bar of a terminal
+    from tqdm.auto import tqdm
 
 from .batch import Batch, Progress
 from .outlook import Outlook, outlook

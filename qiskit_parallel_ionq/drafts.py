@@ -29,6 +29,9 @@ _TOGETHER = 1024
 """Rows that are compiled at once, at most: the first is to be on its way before long."""
 
 
+_Begun = EncodedCircuit | Callable[[], EncodedCircuit]
+
+
 @dataclass(frozen=True, slots=True)
 class Draft:
     """One circuit, ready to be encoded."""
@@ -37,7 +40,7 @@ class Draft:
     num_clbits: int
     encode: Callable[[], EncodedCircuit]
     """Compiles and encodes; raises errors of this package, or of Qiskit's compiler."""
-    begin: Callable[[], EncodedCircuit | Callable[[], EncodedCircuit]] | None = None
+    begin: Callable[[], _Begun] | None = None
     """Does the part of it that is best done here; the rest can be pickled. None: it is not worth the way."""
 
 
@@ -68,9 +71,7 @@ def _encode(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> 
     return begun if isinstance(begun, EncodedCircuit) else begun()
 
 
-def _begin(
-    circuit: QuantumCircuit, kind: Kind, target: Target, level: int
-) -> EncodedCircuit | Callable[[], EncodedCircuit]:
+def _begin(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> _Begun:
     """Encode a circuit, or do what another process could not do any faster and return the rest."""
     if kind == "qasm3":
         return encode_circuit(compiler.lower_dynamic(circuit), kind=kind)
@@ -116,7 +117,8 @@ def bound_drafts(
         for structure, members in _alike(checked).items():
             template = _lifted_template(structure, target, level)
             circuits = [checked[index][0] for index, _ in members]
-            drafted = _parts(template, np.array([values for _, values in members]), circuits)
+            rest = partial(_begin, kind="native", target=target, level=level)
+            drafted = _parts(template, np.array([values for _, values in members]), circuits, rest)
             for (index, _), each in zip(members, drafted, strict=True):
                 made[index] = each
     return [
@@ -306,14 +308,21 @@ class _Part:
         self._made: dict[int, EncodedCircuit] | None = None
 
     def encode(self, row: int) -> EncodedCircuit:
+        made = self._together()
+        if row not in made:
+            made[row] = self._template.encode(self._table[row].tolist(), self._headers[row])
+        return made[row]
+
+    def begin(self, row: int, rest: Callable[[QuantumCircuit], _Begun]) -> _Begun:
+        return self._together().get(row) or rest(self._circuits[row])
+
+    def _together(self) -> dict[int, EncodedCircuit]:
         if self._made is None:
             try:
                 self._made = self._template.encode_together(self._table, self._headers)
             except Exception:  # noqa: BLE001 - which row is to blame shows when each is made by itself
                 self._made = {}
-        if row not in self._made:
-            self._made[row] = self._template.encode(self._table[row].tolist(), self._headers[row])
-        return self._made[row]
+        return self._made
 
     @cached_property
     def _headers(self) -> list[dict[str, Any]]:
@@ -324,15 +333,30 @@ class _Part:
 
 
 def _parts(
-    template: _NativeTemplate, table: compiler.Table, circuits: Sequence[QuantumCircuit]
+    template: _NativeTemplate,
+    table: compiler.Table,
+    circuits: Sequence[QuantumCircuit],
+    rest: Callable[[QuantumCircuit], _Begun] | None = None,
 ) -> list[Draft]:
-    """Return a draft for each row of a table; `circuits` say what each is called, and nothing else."""
+    """Return a draft for each row of a table.
+
+    Args:
+        template: of all of them.
+        table: their numbers.
+        circuits: what each is called, and its bits.
+        rest: begins a circuit that is compiled by itself, if `circuits` are whole.
+    """
     made: list[Draft] = []
     for start in range(0, len(table), _TOGETHER):
         mine = circuits[start : start + _TOGETHER]
         part = _Part(template, table[start : start + _TOGETHER], mine)
         made += [
-            Draft(circuit.name, circuit.num_clbits, partial(part.encode, row))
+            Draft(
+                circuit.name,
+                circuit.num_clbits,
+                partial(part.encode, row),
+                rest and partial(part.begin, row, rest),
+            )
             for row, circuit in enumerate(mine)
         ]
     return made

@@ -122,14 +122,14 @@ def test_an_opaque_instruction_with_classical_bits_is_named(refuse):
 
 
 def test_a_bug_while_compiling_costs_one_circuit_and_no_job(local, local_service, monkeypatch):
-    compile_pulses = compiler.compile_pulses
+    read_circuit = compiler.read_circuit
 
     def buggy(circuit, *rest):
         if circuit.name == "unlucky":
             raise ZeroDivisionError("a bug")
-        return compile_pulses(circuit, *rest)
+        return read_circuit(circuit, *rest)
 
-    monkeypatch.setattr(compiler, "compile_pulses", buggy)
+    monkeypatch.setattr(compiler, "read_circuit", buggy)
     circuits = [holding(named("good", 1)) for _ in range(4)]
     circuits[2] = holding(named("good", 2))
     circuits[2].name = "unlucky"

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import pickle
 import threading
 
 import numpy as np
@@ -309,3 +310,14 @@ def test_a_list_of_circuits_alike_has_the_results_of_each(local):
         assert together.results[number].header["name"] == f"number {number}"
         mine, theirs = (r.data(i)["probabilities"] for r, i in ((together, number), (alone, 0)))
         assert mine == pytest.approx(theirs, abs=1e-9)
+
+
+def test_what_is_made_here_of_circuits_alike_stays_here_and_the_rest_can_be_sent_away(local):
+    target = local.get_backend("simulator").target
+    circuits = bound(ansatz(), 30)
+    circuits[3] = ansatz().assign_parameters(np.zeros(ansatz().num_parameters))
+    made = bound_drafts([(each, "native") for each in circuits], target, 1)
+    begun = [each.begin() for each in made]
+    assert [index for index, each in enumerate(begun) if callable(each)] == [3]
+    assert pickle.loads(pickle.dumps(begun[3]))() == made[3].encode()
+    assert begun[4] == made[4].encode()

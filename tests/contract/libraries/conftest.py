@@ -21,9 +21,9 @@ def runs(monkeypatch):
     sizes = []
     send = ParallelIonQBackend.send
 
-    def counting(self, drafts, options):
+    def counting(self, drafts, options, **more):
         sizes.append(len(drafts))
-        return send(self, drafts, options)
+        return send(self, drafts, options, **more)
 
     monkeypatch.setattr(ParallelIonQBackend, "send", counting)
     return sizes

@@ -1,6 +1,4 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The version of the installed distribution."""
+"""The version, which the distribution takes from here."""
 
-from importlib.metadata import version
-
-__version__ = version("qiskit-parallel-ionq")
+__version__ = "0.1.0"

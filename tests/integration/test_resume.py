@@ -163,6 +163,7 @@ def test_a_process_that_is_killed_is_gone_on_with(connect, start, after_jobs):
         process = start(service, RUN + "job.result()")
         run_id = run_id_of(process)
         while service.stats().jobs < after_jobs:
+            assert process.poll() is None, process.stderr.read()
             time.sleep(0.002)
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -208,6 +209,7 @@ def test_the_first_interrupt_sends_nothing_more_and_says_how_to_go_on(connect, s
         process = start(service, RUN + "job.result()")
         run_id = run_id_of(process)
         while service.stats().jobs < 3:
+            assert process.poll() is None, process.stderr.read()
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         _, complaints = process.communicate(timeout=20)
@@ -234,6 +236,7 @@ def test_the_second_interrupt_leaves_at_once(start):
         process = start(service, RUN + "job.result()")
         run_id_of(process)
         while service.stats().open_connections < 3:
+            assert process.poll() is None, process.stderr.read()
             time.sleep(0.005)
         process.send_signal(signal.SIGINT)
         while "KeyboardInterrupt" not in process.stderr.readline():
@@ -487,6 +490,7 @@ def interrupted(connect, service, total=8, **options):
     with connect(service) as provider:
         job = provider.get_backend().run([flips(n) for n in range(total)], shots=10, max_workers=1, **options)
         while service.stats().jobs < 3:
+            assert process.poll() is None, process.stderr.read()
             time.sleep(0.002)
         job.leave()
         job.wait(20)

@@ -27,12 +27,12 @@ _LOOKS: dict[Stage, tuple[str, str, str]] = {
     Stage.WAIT: ("#E6E6E6", "", "wait here"),
     Stage.SUBMIT: ("#E69F00", "", "submit (request)"),
     Stage.DOUBT: ("#D55E00", "xxxx", "answer lost: looked for"),
-    Stage.QUEUE: ("#F0E442", "....", "queue at the service"),
+    Stage.QUEUE: ("#F0E442", "////", "queue at the service"),
     Stage.RUN: ("#009E73", "", "run"),
-    Stage.SERVICE: ("#99D8C7", "////", "at the service"),
+    Stage.SERVICE: ("#99D8C7", "\\\\\\\\", "at the service"),
     Stage.FETCH: ("#004D80", "", "fetch (request)"),
     Stage.DECODE: ("#000000", "", "decode"),
-    Stage.UNKNOWN: ("#FFFFFF", "....", "not known"),
+    Stage.UNKNOWN: ("#FFFFFF", "----", "not known"),
 }
 _SIGNS: dict[tuple[str, ...], tuple[str, str, str]] = {
     (HELD_BACK,): ("v", "#FFFFFF", "held back, sent later"),
@@ -73,9 +73,12 @@ def draw(timeline: Timeline, *, in_window: bool = False) -> Figure:
 
 def save(figure: Figure, path: str | Path) -> Path:
     """Write a picture in the format that its name ends in; return where it lies."""
+    from matplotlib import rc_context
+
     target = Path(path).expanduser().resolve()
     target.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(target, dpi=150)
+    with rc_context({"svg.fonttype": "none"}):  # text that can be read and searched, and a third of the size
+        figure.savefig(target, dpi=150)
     return target
 
 

@@ -12,7 +12,7 @@ from datetime import datetime, timezone
 from functools import cached_property, partial
 
 from .batch import Batch
-from .lifecycle import Submission
+from .lifecycle import FOUND, Submission
 from .parcel import Token
 from .spans import Stage, brief
 from .timeline import Timeline, timeline_of
@@ -129,7 +129,7 @@ class Report:
         states = Counter(row.status for row in self.rows)
         told = [", ".join(f"{count} {state}" for state, count in states.most_common())]
         again = sum(max(0, row.posts - 1) for row in self.rows)
-        setbacks = sum(len(row.setbacks) for row in self.rows)
+        setbacks = sum(not what.startswith(FOUND) for row in self.rows for what in row.setbacks)
         twins = sum(len(row.twins) for row in self.rows)
         if setbacks:
             told.append(f"{setbacks} setback{'s' if setbacks > 1 else ''} on the way")

@@ -67,7 +67,8 @@ class Column:
 
     def mapped(self, function: Callable[..., float], *others: Any) -> Column:
         """Return a function of ``math`` of this and further columns or numbers, row by row."""
-        lists = [np.broadcast_to(_raw(each), self.values.shape).tolist() for each in (self, *others)]
+        lists = [self.values.tolist()]
+        lists += [np.broadcast_to(_raw(each), self.values.shape).tolist() for each in others]
         try:
             found = np.fromiter(map(function, *lists), float, len(self.values))
         except ValueError:  # a row that strayed may be beyond the function's domain

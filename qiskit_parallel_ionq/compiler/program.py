@@ -270,8 +270,9 @@ class Program:
 
         The two turns are q = L·r and, for the opposite sign, L·r⁻¹: one interaction r and a gate L after it.
         """
-        plus = product(about(new, t), about(old, term.t))
-        minus = product(about(new, -t), about(old, -term.t))
+        later, earlier = about(new, t), about(old, term.t)
+        plus = product(later, earlier)
+        minus = product(inverse(later), inverse(earlier))
         w, x, y, z = product(inverse(minus), plus)
         length = sqrt(x * x + y * y + z * z)
         if length > TINY:

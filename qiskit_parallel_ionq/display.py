@@ -11,13 +11,13 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # a notebook without ipywidgets gets the bar of a terminal
-    from tqdm.auto import tqdm
+from typing import TYPE_CHECKING, Any
 
 from .batch import Batch, Progress
 from .outlook import Outlook, outlook
+
+if TYPE_CHECKING:
+    from tqdm import tqdm
 
 _SHAPE = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 _AROUND = len("100%|| / [00:00]")
@@ -41,7 +41,7 @@ def progress_bar(batch: Batch) -> Iterator[None]:
         yield
         return
     over = threading.Event()
-    with tqdm(total=batch.total, bar_format=_SHAPE, dynamic_ncols=True) as bar:
+    with _kind_of_bar()(total=batch.total, bar_format=_SHAPE, dynamic_ncols=True) as bar:
         if not math.isnan(batch.stamps.began):
             bar.start_t -= time.monotonic() - batch.stamps.began
         thread = threading.Thread(target=_follow, args=(batch, bar, over), name="ionq-progress", daemon=True)
@@ -52,6 +52,14 @@ def progress_bar(batch: Batch) -> Iterator[None]:
             over.set()
             thread.join()
             _show(batch, bar)
+
+
+def _kind_of_bar() -> Any:
+    """Return the bar for where we are; imported only when there is somebody to see it."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a notebook without ipywidgets gets the bar of a terminal
+        from tqdm.auto import tqdm
+    return tqdm
 
 
 def _follow(batch: Batch, bar: tqdm, over: threading.Event) -> None:

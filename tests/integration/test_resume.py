@@ -490,7 +490,6 @@ def interrupted(connect, service, total=8, **options):
     with connect(service) as provider:
         job = provider.get_backend().run([flips(n) for n in range(total)], shots=10, max_workers=1, **options)
         while service.stats().jobs < 3:
-            assert process.poll() is None, process.stderr.read()
             time.sleep(0.002)
         job.leave()
         job.wait(20)

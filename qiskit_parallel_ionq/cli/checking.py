@@ -29,18 +29,27 @@ def checked(
         OptionError: shots are listed for another number of circuits.
         TargetError: the target does not exist or is not available.
     """
-    from ..circuit_files import origin
-    from ..errors import CircuitError, CircuitFileError
+    from ..errors import CircuitError
 
     options.each_shots(len(circuits))
     provider.require_available(backend.ionq_target)
-    drafts = []
-    for index, circuit in enumerate(circuits):
-        try:
-            drafts.append(backend.draft(index, circuit, options))
-        except CircuitError as error:
-            where = origin(circuit.metadata)
-            if where is None:
-                raise
-            raise CircuitFileError(f"{where}: {error}", file=where.file) from error
-    return drafts
+    try:
+        return backend.drafted(circuits, options)
+    except CircuitError:
+        for circuit in circuits:  # whose is it?
+            _require_fit(backend, circuit, options)
+        raise
+
+
+def _require_fit(backend: ParallelIonQBackend, circuit: QuantumCircuit, options: RunOptions) -> None:
+    """Refuse a circuit that cannot run, and name its file."""
+    from ..circuit_files import origin
+    from ..errors import CircuitError, CircuitFileError
+
+    try:
+        backend.drafted([circuit], options)
+    except CircuitError as error:
+        where = origin(circuit.metadata)
+        if where is None:
+            raise
+        raise CircuitFileError(f"{where}: {error}", file=where.file) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
+import weakref
 from concurrent.futures import Future
 from dataclasses import asdict, replace
 from functools import partial
@@ -60,6 +61,7 @@ class Conductor:
         self.loop = loop or Loop()
         self.loop.on_bug, self.loop.on_end = self._give_up, self._end
         self._ledgers: dict[Batch, Ledger] = {}
+        self._known: weakref.WeakValueDictionary[str, Batch] = weakref.WeakValueDictionary()
         self._project: str | None = None
         self._submitting = Submitting(self)
         self._watching = Watching(self)
@@ -78,6 +80,7 @@ class Conductor:
 
     def add(self, batch: Batch, parcel: Parcel) -> None:
         """Take one more parcel of a batch; it is sent as soon as a worker is free."""
+        self._known[batch.run.id] = batch
         self.loop.post(lambda: self._take(batch, parcel))
 
     def fail(self, batch: Batch, index: int, error: Exception) -> None:
@@ -86,7 +89,7 @@ class Conductor:
 
     def find(self, run_id: str) -> Batch | None:
         """Return a run that is under way here, whoever still holds its job."""
-        return next((batch for batch in list(self._ledgers) if batch.run.id == run_id), None)
+        return self._known.get(run_id)
 
     def cancel(self, batch: Batch, *, include_running: bool) -> None:
         """Cancel what has no result yet."""

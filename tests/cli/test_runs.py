@@ -39,6 +39,10 @@ def interrupted(ours, wait_until):
     return run
 
 
+def first_takes_long(number: int) -> float:
+    return 0.0 if number else 4.0
+
+
 def done_run(command, *files) -> str:
     return command("run", *files, "--shots", 10, "--json").json["run"]
 
@@ -161,7 +165,7 @@ def test_a_beginning_of_several_ids_names_them(command, account, circuits):
 
 
 def test_ctrl_c_says_how_to_go_on_and_resume_does(command, faulty, circuits, interrupted):
-    service = faulty(execution_time=1.5)
+    service = faulty(execution_time=4)
     run_id, said = interrupted(service, "bell.qasm", "three.qpy", "--out", "r.json", posts=4)
     assert f"  qiskit-parallel-ionq resume {run_id}\n" in said
     assert "4 accepted, 0 in doubt, 0 not sent" in said
@@ -181,7 +185,7 @@ def test_ctrl_c_says_how_to_go_on_and_resume_does(command, faulty, circuits, int
 
 
 def test_what_was_not_sent_is_sent_only_when_asked(command, faulty, circuits, interrupted):
-    service = faulty(execution_time=1.0)
+    service = faulty(execution_time=first_takes_long)
     run_id, said = interrupted(service, "three.qpy", "--option", "use_parallel=false")
     assert f"  qiskit-parallel-ionq resume {run_id} --submit\n" in said
     collected = command("resume", run_id)
@@ -201,7 +205,7 @@ def test_what_is_not_on_record_cannot_be_sent(command, account):
 
 
 def test_resume_asks_before_it_sends_to_a_machine(command, faulty, circuits, interrupted):
-    service = faulty(execution_time=1.0)
+    service = faulty(execution_time=first_takes_long)
     run_id, _ = interrupted(
         service, "three.qpy", "--option", "use_parallel=false", "-t", "qpu.forte-1", "--yes", "-n", "100"
     )

@@ -458,6 +458,7 @@ class ParallelIonQBackend(BackendV2):
             try:
                 checked[place] = self._bound((first or 0) + place, circuit, options)
             except CircuitError as error:
+                error.index = (first or 0) + place
                 if first is None:
                     raise
                 drafts[place] = unfit(getattr(circuit, "name", f"circuit {first + place}"), error)

@@ -477,7 +477,7 @@ def _take_parcel(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
     parcel = Parcel(
         circuits=tuple(record["circuits"]),
         readouts=tuple(entry.readout for entry in entries),
-        headers=(),  # recorded already
+        headers=tuple(record["headers"]),
         shots=int(record["shots"]),
         token=str(record["token"]),
         digest=str(record["digest"]),

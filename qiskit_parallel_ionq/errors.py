@@ -81,7 +81,13 @@ class TargetError(IonQError):
 
 
 class CircuitError(IonQError, ValueError):
-    """A circuit that cannot run. The message names the circuit, the gate and its position."""
+    """A circuit that cannot run. The message names the circuit, the gate and its position.
+
+    Attributes:
+        index: which circuit of the list that was to be run, if it is known.
+    """
+
+    index: int | None = None
 
 
 class CircuitFileError(CircuitError):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from .account import open_account
-from .checking import checked
+from .files import naming_files
 from .settings import chosen_options, circuit_options, json_option, local_option, url_option
 from .tables import plural, table, width
 
@@ -40,8 +40,8 @@ def estimate(
     with open_account(url, local=local) as provider:
         backend = provider.get_backend(target=target or ("simulator" if local else None))
         options = backend.run_options(**chosen)
-        checked(provider, backend, circuits, options)
-        report = backend.estimate_cost(circuits, **chosen)
+        with naming_files(circuits):
+            report = backend.estimate_cost(circuits, **chosen)
     shots = options.each_shots(len(circuits))
     costs = report.jobs if len(report.jobs) == len(circuits) else (None,) * len(circuits)
     rows = [

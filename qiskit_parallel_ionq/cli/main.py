@@ -17,6 +17,7 @@ from .estimate import estimate
 from .exit_codes import TOLD, ExitCode
 from .jobs import jobs
 from .resume import resume
+from .retry import retry
 from .run import run
 from .serve import backends, serve
 from .show import show
@@ -51,7 +52,7 @@ def cli(ctx: click.Context, verbose: bool) -> None:
         logging.getLogger("qiskit_parallel_ionq").setLevel(logging.INFO)
 
 
-for command in (run, estimate, jobs, show, resume, cancel, backends, demo, bench, serve):
+for command in (run, estimate, jobs, show, resume, retry, cancel, backends, demo, bench, serve):
     cli.add_command(command)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .account import ask_before_buying, open_account
-from .checking import checked
+from .files import naming_files
 from .results import deliver, require_writable
 from .settings import (
     Number,
@@ -77,11 +77,11 @@ def run(
         chosen.setdefault("on_interrupt", "cancel")  # the service ends with this process
     with open_account(url, local=local) as provider:
         backend = provider.get_backend(target=target or ("simulator" if local else None))
-        options = backend.run_options(**chosen)
-        drafts = checked(provider, backend, circuits, options)
-        if not (backend.simulator or local or yes):
-            _ask(backend, circuits, chosen)
-        deliver(backend.send(drafts, options), out=out, as_json=as_json)
+        with naming_files(circuits):
+            if not (backend.simulator or local or yes):
+                _ask(backend, circuits, chosen)
+            job = backend.run(circuits, **chosen)
+        deliver(job, out=out, as_json=as_json)
 
 
 def _ask(backend: ParallelIonQBackend, circuits: list[QuantumCircuit], chosen: dict[str, Any]) -> None:

@@ -72,13 +72,13 @@ def serve(as_json: bool, **knobs: Any) -> None:
     except OSError as error:
         raise click.ClickException(f"cannot listen on port {knobs['port']}: {error.strerror}") from error
     with service:
-        if as_json:
-            click.echo(json.dumps({"url": service.url, "api_key": service.api_key}))
-        else:
-            click.echo(f"export IONQ_API_URL={service.url}")
-            click.echo(f"export IONQ_API_KEY={service.api_key}")
-            click.echo("Serving until Ctrl-C; set these two where your program runs.", err=True)
         try:
+            if as_json:
+                click.echo(json.dumps({"url": service.url, "api_key": service.api_key}))
+            else:
+                click.echo(f"export IONQ_API_URL={service.url}")
+                click.echo(f"export IONQ_API_KEY={service.api_key}")
+                click.echo("Serving until Ctrl-C; set these two where your program runs.", err=True)
             while True:
                 time.sleep(3600)
         finally:

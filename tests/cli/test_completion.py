@@ -42,12 +42,12 @@ def completed(*words: str) -> list[str]:
 
 
 def test_commands_and_options_are_completed():
-    assert completed("re") == ["resume"]
+    assert completed("re") == ["resume", "retry"]
     assert completed("s") == ["show", "serve"]
     assert completed("run", "--max-w") == ["--max-workers"]
 
 
-@pytest.mark.parametrize("verb", ["show", "resume", "cancel"])
+@pytest.mark.parametrize("verb", ["show", "resume", "retry", "cancel"])
 def test_ids_of_recorded_runs_are_completed(recorded, verb):
     assert sorted(completed(verb, "4fQ")) == RUNS[:2]
     assert completed(verb, "x") == []

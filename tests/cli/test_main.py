@@ -18,7 +18,7 @@ from qiskit_parallel_ionq import cli as package
 from qiskit_parallel_ionq.cli import cli, main
 from qiskit_parallel_ionq.cli.exit_codes import ExitCode
 
-VERBS = ["run", "estimate", "jobs", "show", "resume", "cancel", "backends", "demo", "bench", "serve"]
+VERBS = ["run", "estimate", "jobs", "show", "resume", "retry", "cancel", "backends", "demo", "bench", "serve"]
 
 
 def test_help_lists_the_commands_as_they_are_met_and_the_exit_codes(command):

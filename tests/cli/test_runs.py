@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``jobs``, ``show``, ``resume``, ``cancel``: runs of other processes, the interrupted among them."""
+"""``jobs``, ``show``, ``resume``, ``retry``, ``cancel``: runs of other processes, the interrupted among them."""
 
 from __future__ import annotations
 
@@ -37,6 +37,10 @@ def interrupted(ours, wait_until):
         )
 
     return run
+
+
+def first_takes_long(number: int) -> float:
+    return 0.0 if number else 4.0
 
 
 def done_run(command, *files) -> str:
@@ -134,7 +138,7 @@ def test_show_takes_an_ionq_job_too(command, account, circuits):
     assert job in told.out
 
 
-@pytest.mark.parametrize("verb", ["show", "resume", "cancel"])
+@pytest.mark.parametrize("verb", ["show", "resume", "retry", "cancel"])
 def test_ids_are_looked_up_and_near_ones_named(command, account, circuits, verb):
     run_id = done_run(command, "bell.qasm")
     typo = run_id[:6] + ("a" if run_id[6] != "a" else "b")
@@ -161,7 +165,7 @@ def test_a_beginning_of_several_ids_names_them(command, account, circuits):
 
 
 def test_ctrl_c_says_how_to_go_on_and_resume_does(command, faulty, circuits, interrupted):
-    service = faulty(execution_time=1.5)
+    service = faulty(execution_time=4)
     run_id, said = interrupted(service, "bell.qasm", "three.qpy", "--out", "r.json", posts=4)
     assert f"  qiskit-parallel-ionq resume {run_id}\n" in said
     assert "4 accepted, 0 in doubt, 0 not sent" in said
@@ -181,7 +185,7 @@ def test_ctrl_c_says_how_to_go_on_and_resume_does(command, faulty, circuits, int
 
 
 def test_what_was_not_sent_is_sent_only_when_asked(command, faulty, circuits, interrupted):
-    service = faulty(execution_time=1.0)
+    service = faulty(execution_time=first_takes_long)
     run_id, said = interrupted(service, "three.qpy", "--option", "use_parallel=false")
     assert f"  qiskit-parallel-ionq resume {run_id} --submit\n" in said
     collected = command("resume", run_id)
@@ -201,7 +205,7 @@ def test_what_is_not_on_record_cannot_be_sent(command, account):
 
 
 def test_resume_asks_before_it_sends_to_a_machine(command, faulty, circuits, interrupted):
-    service = faulty(execution_time=1.0)
+    service = faulty(execution_time=first_takes_long)
     run_id, _ = interrupted(
         service, "three.qpy", "--option", "use_parallel=false", "-t", "qpu.forte-1", "--yes", "-n", "100"
     )
@@ -251,3 +255,39 @@ def test_a_run_that_another_process_is_at_is_left_to_it(command, faulty, circuit
             assert ended.code == 1
             assert run_id in ended.err
         assert "1 circuit: 1 " in command("show", run_id, "--wait", 0).out
+
+
+# ── executed again ──
+
+
+def test_what_failed_by_no_fault_of_its_own_is_executed_again(command, faulty, circuits):
+    service = faulty(Fault("fail", name="flip-1", code="QuantumComputerError", message="ion lost", times=1))
+    run_id = command("run", "three.qpy", "--shots", 5, "--json").json["run"]
+    ended = command("retry", run_id[:5], "--out", "r.json", "--json")
+    assert (ended.code, ended.err, service.stats().posts) == (0, "", 4)
+    assert ended.json["run"] == f"{run_id}.1"
+    assert [circuit["counts"] for circuit in ended.json["circuits"]] == [{"00": 5}, {"01": 5}, {"10": 5}]
+    assert [circuit["file"] for circuit in ended.json["circuits"]] == ["three.qpy"] * 3
+    assert json.loads((circuits / "r.json").read_text()) == ended.json
+    assert command("show", f"{run_id[:5]}.1").out.splitlines()[1] == "3 circuits: 3 done"
+    assert {line.split()[0] for line in command("jobs").out.splitlines()[1:]} == {
+        run_id[:8],
+        f"{run_id[:8]}.1",
+    }
+
+
+def test_what_would_fail_again_is_left_as_it_is(command, account, circuits):
+    run_id = done_run(command, "bell.qasm")
+    ended = command("retry", run_id)
+    assert ended.code == 1
+    assert "would do better the next time" in ended.err
+
+
+def test_a_machine_is_asked_about_before_it_executes_again(command, faulty, circuits):
+    service = faulty(Fault("fail", name="flip-1", code="QuantumComputerError", message="ion lost", times=1))
+    machine = ("--target", "qpu.forte-1", "--yes", "--shots", "100", "--json")
+    run_id = command("run", "three.qpy", *machine).json["run"]
+    refused = command("retry", run_id, given=b"n\n")
+    assert (refused.code, service.stats().posts) == (1, 3)
+    assert "This sends 1 circuit (100 shots) to qpu.forte-1 again. Go on? [y/N]:" in refused.err
+    assert command("retry", run_id, "--yes").code == 0

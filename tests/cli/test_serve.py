@@ -5,11 +5,13 @@ from __future__ import annotations
 
 import json
 import signal
+from dataclasses import fields
 
 import pytest
 
 from qiskit_parallel_ionq import ParallelIonQProvider
-from qiskit_parallel_ionq.cli import main
+from qiskit_parallel_ionq.cli import cli, main
+from qiskit_parallel_ionq.emulator import Knobs
 
 
 def test_backends_are_listed_without_a_key(run, account, monkeypatch):
@@ -35,3 +37,25 @@ def test_serve_prints_what_to_export_and_stops_at_ctrl_c(ours):
         served.send_signal(signal.SIGINT)
         assert served.wait(timeout=20) == 130
         assert "Served 1 requests." in served.stderr.read()
+
+
+def test_serve_speaks_json_and_has_every_knob_of_the_service(ours):
+    knobs = (
+        "--queue-time",
+        "0.1",
+        "--serial-children",
+        "--burst",
+        "3",
+        "--rate-limit",
+        "9",
+        "--artifacts-only",
+    )
+    with ours("serve", "--json", *knobs) as served:
+        told = json.loads(served.stdout.readline())
+        with ParallelIonQProvider(told["api_key"], told["url"]) as provider:
+            assert "simulator" in provider.catalogue()
+
+
+def test_every_knob_of_the_service_that_a_shell_can_say_is_an_option():
+    options = {parameter.name for parameter in cli.commands["serve"].params} - {"as_json"}
+    assert options == {field.name for field in fields(Knobs)} - {"faults"} | {"port"}

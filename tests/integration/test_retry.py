@@ -81,6 +81,18 @@ def test_a_retry_is_found_again_by_another_process_with_all_its_results(meet):
     assert outcomes(found.result(timeout=20)) == [0, 1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize("per_job", [1, 3])
+def test_a_run_of_another_process_is_executed_again_as_its_own_would_be(meet, per_job):
+    _, provider = meet(failing("number 4"))
+    earlier = provider()
+    job = earlier.get_backend().run(CIRCUITS, shots=10, circuits_per_job=per_job)
+    job.result(partial=True)
+    earlier.close()
+    again = provider().resume(job.job_id()).retry()
+    assert outcomes(again.result(timeout=20)) == [0, 1, 2, 3, 4, 5]
+    assert [entry.header["metadata"] for entry in again.result().results] == [{"mine": k} for k in range(6)]
+
+
 def test_a_second_failure_may_be_retried_too(meet):
     _, provider = meet(failing("number 2", times=2))
     job = provider().get_backend().run(CIRCUITS, shots=10)

@@ -65,11 +65,9 @@ def estimate(
         click.echo(json.dumps(facts))
         return
     money, where = report.unit, backend.ionq_target
-    if costs:
+    if len(report.jobs) == len(circuits):
         header = ["circuit", "file", "name", "shots", money]
-        cells = [
-            [*list(row.values())[:4], None if row["cost"] is None else f"{row['cost']:.2f}"] for row in rows
-        ]
+        cells = [[*list(row.values())[:4], f"{row['cost']:.2f}"] for row in rows]
         click.echo(table(header, cells, numbers=["circuit", "shots", money], fit=width()))
     what = f"{plural(len(circuits), 'circuit')} in {plural(len(report.jobs), 'job')}"
     click.echo(f"{what} on {where}: {report.total:.2f} {money}.")

@@ -30,6 +30,8 @@ def test_of_packs_only_the_sum_is_known(command, account, circuits):
     facts = command("estimate", "three.qpy", "-t", "qpu.forte-1", "--circuits-per-job", 3, "--json").json
     assert len(facts["jobs"]) == 1
     assert [circuit["cost"] for circuit in facts["circuits"]] == [None] * 3
+    told = command("estimate", "three.qpy", "-t", "qpu.forte-1", "--circuits-per-job", "auto")
+    assert told.out.splitlines()[0].startswith("3 circuits in 1 job on qpu.forte-1: ")
 
 
 def test_the_simulator_is_free(command, circuits):

@@ -192,6 +192,14 @@ def test_a_pack_is_one_row():
     assert told(batch).summary.startswith("4 circuits in 2 jobs")
 
 
+def test_what_an_earlier_execution_brought_home_has_no_row():
+    batch = run(3)
+    batch.carried.update({0: "a", 2: None})
+    add(batch, after(Sent(0.0)), 1)
+    assert [row.circuits for row in told(batch).rows] == [(1,)]
+    assert told(batch).summary.startswith("1 of 3 circuits on simulator")
+
+
 def test_of_a_run_that_has_not_begun_little_is_said():
     empty = told(run(3))
     assert empty.wall is None
@@ -242,7 +250,7 @@ def test_a_real_run_is_told_whole(met):
     assert all(row.begin >= 0.0 for row in whole.rows)
     for row in whole.rows:
         assert row.seconds(Stage.SUBMIT) >= 0.01
-        assert row.seconds(Stage.RUN, Stage.SERVICE) > 0.0
+        assert row.seconds(Stage.UNKNOWN) is None
 
 
 def test_a_run_that_finds_open_connections_opens_none():

@@ -19,6 +19,8 @@ from .wire import JobRecord
 
 FAILED, CANCELLED, READ_AGAIN = "failed", "cancelled", "read again"
 """Marks besides those that a submission's setbacks are."""
+AT_ONCE = 0.001
+"""Seconds: a result that is decoded this soon did not wait for it."""
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,11 @@ class Timeline:
     @property
     def summary(self) -> str:
         """The run in one line."""
-        jobs = sum(row.status is not Phase.FAILED or bool(row.marks) for row in self.rows)
-        packed = f" in {jobs} jobs" if jobs and len(self.rows) < self.total else ""
-        told = [f"{self.total} circuits{packed} on {self.target}"]
+        here, jobs = sum(len(row.circuits) for row in self.rows), len(self.rows)
+        told = [f"{self.total} circuits" if here == self.total else f"{here} of {self.total} circuits"]
+        if here > jobs:
+            told[0] += f" in {jobs} job{'s' if jobs > 1 else ''}"
+        told[0] += f" on {self.target}"
         if self.wall is not None:
             told[0] += f": {brief(self.wall)}"
         if self.ideal and self.ratio is not None:
@@ -158,6 +162,9 @@ def _times(batch: Batch, number: int, parcel: Parcel, sent: Submission, *, now: 
     started, completed = in_service(sent, ahead)
     began = [at for i in parcel.circuits if (at := known(stamps.compile_began, i)) is not None]
     compiled = [at for i in parcel.circuits if (at := known(stamps.compile_ended, i)) is not None]
+    answered, opened = known(stamps.answered, number), known(stamps.opened, number)
+    if answered is not None and opened is not None and opened - answered < AT_ONCE:
+        opened = answered
     ended = [at for i in parcel.circuits if (at := known(stamps.ended, i)) is not None]
     end = max(ended, default=sent.ended_at)
     if not all(map(batch.has_ended, parcel.circuits)):
@@ -169,8 +176,8 @@ def _times(batch: Batch, number: int, parcel: Parcel, sent: Submission, *, now: 
         started=started,
         completed=completed,
         asked=known(stamps.asked, number),
-        answered=known(stamps.answered, number),
-        opened=known(stamps.opened, number),
+        answered=answered,
+        opened=opened,
         ended=end,
     )
 

@@ -15,8 +15,10 @@ from unittest.mock import patch
 
 import numpy as np
 import pytest
+from qiskit import QuantumCircuit
+from qiskit.providers.jobstatus import JOB_FINAL_STATES
 
-from qiskit_parallel_ionq import display
+from qiskit_parallel_ionq import ParallelIonQProvider, display
 from qiskit_parallel_ionq.batch import Batch, Progress
 from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.decode import Outcome
@@ -159,3 +161,26 @@ def test_an_error_passes_through_and_the_bar_ends(batch):
     with pytest.raises(KeyboardInterrupt), bar_of(batch) as screen:
         raise KeyboardInterrupt
     assert "0/4" in screen.line
+
+
+def test_a_wait_can_show_a_bar_although_the_run_was_not_told_to():
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    with ParallelIonQProvider.local(seed=1, execution_time=0.1) as provider:
+        backend = provider.get_backend(target="simulator")
+        for told, asked in ((False, True), (True, False)):
+            job = backend.run([circuit] * 3, shots=1, progress=told)
+            with redirect_stderr(Screen()) as screen:
+                assert job.wait(progress=asked)
+            assert ("3/3" in screen.getvalue()) is asked
+
+
+def test_a_callback_hears_of_the_job_until_it_is_over():
+    circuit = QuantumCircuit(1, 1)
+    circuit.measure(0, 0)
+    heard = []
+    with ParallelIonQProvider.local(seed=1, execution_time=0.2) as provider:
+        job = provider.get_backend(target="simulator").run(circuit, shots=1)
+        job.wait_for_final_state(wait=0.02, callback=lambda *told: heard.append(told))
+    assert {(job_id, who) for job_id, _, who in heard} == {(job.job_id(), job)}
+    assert all(status not in JOB_FINAL_STATES for _, status, _ in heard)

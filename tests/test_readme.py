@@ -54,6 +54,8 @@ def emulated_account(monkeypatch, tmp_path):
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_a_python_block_runs(code, emulated_account, capsys):
+    if ".timeline(" in code:
+        pytest.importorskip("matplotlib", reason="matplotlib comes with the extra 'plot'")
     bell = QuantumCircuit(2, name="bell")
     bell.h(0)
     bell.cx(0, 1)
@@ -99,6 +101,14 @@ def test_the_classifier_learns(tmp_path):
     assert len(told) == 2
     assert told[-1] > max(before, 50) + 20
     assert (tmp_path / "image_classification.png").stat().st_size > 10_000
+
+
+def test_the_timeline_is_drawn(tmp_path):
+    pytest.importorskip("matplotlib", reason="matplotlib comes with the extra 'plot'")
+    printed = printed_by("timeline.py", tmp_path, "--quick")
+    assert "19 done, 1 failed" in printed
+    assert "answer lost" in printed
+    assert (tmp_path / "timeline.svg").read_text().count("ansatz-") >= 20
 
 
 def test_every_example_is_tried():

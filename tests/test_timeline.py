@@ -3,20 +3,17 @@
 
 from __future__ import annotations
 
-import math
-import sys
 from collections import Counter
 from datetime import datetime, timezone
-from xml.etree import ElementTree as ET
 
 import pytest
 from qiskit import QuantumCircuit
 
-from qiskit_parallel_ionq import ParallelIonQProvider, gantt
+from qiskit_parallel_ionq import ParallelIonQProvider
 from qiskit_parallel_ionq.batch import Batch
 from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.emulator import Fault, LocalIonQ
-from qiskit_parallel_ionq.errors import CompileError, MissingExtraError
+from qiskit_parallel_ionq.errors import CompileError
 from qiskit_parallel_ionq.lifecycle import (
     Accepted,
     BetPlaced,
@@ -192,13 +189,20 @@ def test_a_pack_is_one_row():
     assert told(batch).summary.startswith("4 circuits in 2 jobs")
 
 
+def test_what_an_earlier_execution_brought_home_has_no_row():
+    batch = run(3)
+    batch.carried.update({0: "a", 2: None})
+    add(batch, after(Sent(0.0)), 1)
+    assert [row.circuits for row in told(batch).rows] == [(1,)]
+    assert told(batch).summary.startswith("1 of 3 circuits on simulator")
+
+
 def test_of_a_run_that_has_not_begun_little_is_said():
     empty = told(run(3))
     assert empty.wall is None
     assert empty.path == ()
     assert empty.path_summary == ""
     assert empty.summary == "3 circuits on simulator"
-    assert gantt.draw(empty).axes
 
 
 # ── over the emulator ──
@@ -242,7 +246,7 @@ def test_a_real_run_is_told_whole(met):
     assert all(row.begin >= 0.0 for row in whole.rows)
     for row in whole.rows:
         assert row.seconds(Stage.SUBMIT) >= 0.01
-        assert row.seconds(Stage.RUN, Stage.SERVICE) > 0.0
+        assert row.seconds(Stage.UNKNOWN) is None
 
 
 def test_a_run_that_finds_open_connections_opens_none():
@@ -265,7 +269,6 @@ def test_a_run_that_was_found_again_leaves_open_what_nobody_recorded(tmp_path):
                     job = provider.retrieve_job(job.job_id())
                 job.result()
                 again = job.report().timeline
-                figure = job.timeline()
     assert not again.is_whole
     assert again.ideal is again.requests is None
     assert "not all of it was seen from here" in again.summary
@@ -273,111 +276,6 @@ def test_a_run_that_was_found_again_leaves_open_what_nobody_recorded(tmp_path):
         assert row.seconds(Stage.COMPILE) is None
         assert row.seconds(Stage.UNKNOWN) > 0.0
         assert row.seconds(Stage.SUBMIT) > 0.0
-    assert figure.axes
-
-
-# ── drawn ──
-
-
-def legend(figure) -> set[str]:
-    return {text.get_text() for box in figure.legends for text in box.get_texts()}
-
-
-def test_the_drawing_shows_stages_marks_path_and_ideal(met):
-    figure = met.timeline()
-    shown = legend(figure)
-    assert {"run", "submit (request)", "fetch (request)", "critical path", "ideal"} <= shown
-    assert {"held back, sent later", "failed"} <= shown
-    (axes,) = figure.axes
-    assert [text.get_text() for text in axes.get_yticklabels()] == [f"c{n} · {n}" for n in range(5)]
-    assert figure.get_suptitle().replace("\n", "; ") == met.report().timeline.summary
-
-
-def test_the_drawing_is_saved_where_it_was_asked_for(met, tmp_path):
-    met.timeline(tmp_path / "new" / "run.svg")
-    root = ET.parse(tmp_path / "new" / "run.svg").getroot()
-    assert root.tag.endswith("svg")
-
-
-def test_where_there_is_no_window_it_is_saved_and_says_where(met, tmp_path, monkeypatch, capsys):
-    import matplotlib as mpl
-
-    mpl.use("agg")
-    monkeypatch.chdir(tmp_path)
-    met.timeline(show=True)
-    (place,) = tmp_path.glob("timeline-*.png")
-    assert place.read_bytes().startswith(b"\x89PNG")
-    assert str(place) in capsys.readouterr().err
-
-
-def test_a_missing_library_is_named_with_the_way_to_have_it(met, monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(MissingExtraError, match=r"pip install 'qiskit-parallel-ionq\[plot\]'"):
-        met.timeline()
-    assert str(met.report())
-
-
-def many(count: int) -> Timeline:
-    rows = [
-        Row(
-            (n,),
-            str(n),
-            Phase.DONE,
-            (
-                Span(Stage.WAIT, 0.0, 0.001 + n * 0.01),
-                Span(Stage.SUBMIT, 0.001 + n * 0.01, n * 0.01 + 0.1),
-                Span(Stage.QUEUE, n * 0.01 + 0.1, n * 0.01 + 0.2),
-                Span(Stage.RUN, n * 0.01 + 0.2, n * 0.01 + 1.0),
-                Span(Stage.FETCH, n * 0.01 + 1.0, n * 0.01 + 1.1),
-            ),
-        )
-        for n in range(count)
-    ]
-    return Timeline("run", "simulator", count, 10, tuple(rows), is_whole=True)
-
-
-def test_thousands_of_rows_are_few_shapes_without_labels():
-    figure = gantt.draw(many(2000))
-    (axes,) = figure.axes
-    assert len(axes.collections) == 5
-    assert len(axes.get_yticks()) < 20
-    assert figure.get_size_inches()[1] < 10
-
-
-@pytest.mark.parametrize(("wall", "unit"), [(20.0, "seconds"), (900.0, "minutes"), (40_000.0, "hours")])
-def test_long_runs_are_told_in_larger_units(wall, unit):
-    row = Row((0,), "0", Phase.DONE, (Span(Stage.QUEUE, 0.0, wall),))
-    figure = gantt.draw(Timeline("run", "simulator", 1, 10, (row,), is_whole=True))
-    (axes,) = figure.axes
-    assert axes.get_xlabel().startswith(unit)
-    assert axes.get_xlim()[1] < 30
-
-
-def test_what_prints_alike_in_grey_is_hatched_or_lighter():
-    from matplotlib.colors import to_rgb
-
-    def grey(colour: str) -> float:
-        return math.fsum(
-            part * weight for part, weight in zip(to_rgb(colour), (0.299, 0.587, 0.114), strict=True)
-        )
-
-    looks = [
-        (grey(colour), hatch)
-        for stage, (colour, hatch, _) in gantt._LOOKS.items()
-        if stage is not Stage.COMPILE
-    ]
-    for place, (light, hatch) in enumerate(looks):
-        for other_light, other_hatch in looks[:place]:
-            assert hatch != other_hatch or abs(light - other_light) > 0.1
-
-
-def test_every_stage_and_every_mark_has_a_look():
-    from qiskit_parallel_ionq import lifecycle, timeline
-
-    assert set(gantt._LOOKS) == set(Stage) - {Stage.CHECK}
-    marks = {lifecycle.HELD_BACK, lifecycle.LOST, lifecycle.ABSENT, lifecycle.DISOWNED}
-    marks |= {timeline.FAILED, timeline.CANCELLED, timeline.READ_AGAIN}
-    assert {kind for kinds in gantt._SIGNS for kind in kinds} == marks
 
 
 def test_the_report_tells_of_the_moment_it_was_made():

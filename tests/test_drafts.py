@@ -286,16 +286,16 @@ def test_only_circuits_of_gates_that_are_read_share_a_template(local, lifted):
 def test_a_failure_among_circuits_alike_is_that_circuits_own(local, monkeypatch):
     target = local.get_backend("simulator").target
     made = bound_drafts([(each, "native") for each in bound(ansatz(), 40)], target, 1)
-    real = compiler.NativeTemplate.pulses
+    real = compiler.NativeTemplate._send
     one = {"left": 2}  # all together first, then the first by itself
 
-    def buggy(self, row):
+    def buggy(self, items):
         one["left"] -= 1
         if one["left"] >= 0:
             raise ZeroDivisionError("a bug")
-        return real(self, row)
+        return real(self, items)
 
-    monkeypatch.setattr(compiler.NativeTemplate, "pulses", buggy)
+    monkeypatch.setattr(compiler.NativeTemplate, "_send", buggy)
     with pytest.raises(ZeroDivisionError):
         made[0].encode()
     assert made[1].encode().name == "number 1"

@@ -256,17 +256,24 @@ class _NativeTemplate:
 
     def encode_together(
         self, table: compiler.Table, headers: Sequence[Mapping[str, Any]]
-    ) -> dict[int, EncodedCircuit]:
-        """Return what can be made of rows at once, by row."""
+    ) -> tuple[dict[int, EncodedCircuit], dict[int, Callable[[], EncodedCircuit]]]:
+        """Return what can be made of rows at once, by row; and of others what is left to do."""
         made: dict[int, EncodedCircuit] = {}
+        left: dict[int, Callable[[], EncodedCircuit]] = {}
         for members, pulses in self._native.sheets(table):
-            encoded = self._encoded(pulses, [headers[member] for member in members])
-            made.update(zip(members, encoded, strict=True))
-        return made
+            mine = [headers[member] for member in members]
+            if len(members) == 1:
+                left[members[0]] = partial(self._one, pulses, mine[0])
+            else:
+                made.update(zip(members, self._encoded(pulses(), mine), strict=True))
+        return made, left
 
     def encode(self, row: Sequence[float], header: Mapping[str, Any]) -> EncodedCircuit:
         """Return what becomes of one row."""
-        return self._encoded(self._native.pulses(row), [header])[0]
+        return self._one(partial(self._native.pulses, row), header)
+
+    def _one(self, pulses: Callable[[], list[compiler.Pulse]], header: Mapping[str, Any]) -> EncodedCircuit:
+        return self._encoded(pulses(), [header])[0]
 
     def _encoded(
         self, pulses: Iterable[compiler.Pulse], headers: Sequence[Mapping[str, Any]]
@@ -306,11 +313,15 @@ class _Part:
         self._table = table
         self._circuits = circuits
         self._made: dict[int, EncodedCircuit] | None = None
+        self._left: dict[int, Callable[[], EncodedCircuit]] = {}
 
     def encode(self, row: int) -> EncodedCircuit:
         made = self._together()
         if row not in made:
-            made[row] = self._template.encode(self._table[row].tolist(), self._headers[row])
+            if row in self._left:
+                made[row] = self._left[row]()
+            else:
+                made[row] = self._template.encode(self._table[row].tolist(), self._headers[row])
         return made[row]
 
     def begin(self, row: int, rest: Callable[[QuantumCircuit], _Begun]) -> _Begun:
@@ -319,7 +330,7 @@ class _Part:
     def _together(self) -> dict[int, EncodedCircuit]:
         if self._made is None:
             try:
-                self._made = self._template.encode_together(self._table, self._headers)
+                self._made, self._left = self._template.encode_together(self._table, self._headers)
             except Exception:  # noqa: BLE001 - which row is to blame shows when each is made by itself
                 self._made = {}
         return self._made

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import threading
 
@@ -10,13 +11,14 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
-from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate, efficient_su2
-from qiskit.quantum_info import SparsePauliOp
+from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate, efficient_su2, zz_feature_map
+from qiskit.quantum_info import SparsePauliOp, Statevector
 
 from qiskit_parallel_ionq import CircuitError, compiler
 from qiskit_parallel_ionq.drafts import _lifted_template, _native_template, bound_drafts, draft, drafter
-from qiskit_parallel_ionq.gates import GPI2Gate
+from qiskit_parallel_ionq.gates import GPI2Gate, GPIGate, MSGate, ZZGate
 from qiskit_parallel_ionq.structure import Structure
+from qiskit_parallel_ionq.target import build_target
 
 RNG = np.random.default_rng(3)
 
@@ -286,16 +288,16 @@ def test_only_circuits_of_gates_that_are_read_share_a_template(local, lifted):
 def test_a_failure_among_circuits_alike_is_that_circuits_own(local, monkeypatch):
     target = local.get_backend("simulator").target
     made = bound_drafts([(each, "native") for each in bound(ansatz(), 40)], target, 1)
-    real = compiler.NativeTemplate.pulses
+    real = compiler.NativeTemplate._send
     one = {"left": 2}  # all together first, then the first by itself
 
-    def buggy(self, row):
+    def buggy(self, items):
         one["left"] -= 1
         if one["left"] >= 0:
             raise ZeroDivisionError("a bug")
-        return real(self, row)
+        return real(self, items)
 
-    monkeypatch.setattr(compiler.NativeTemplate, "pulses", buggy)
+    monkeypatch.setattr(compiler.NativeTemplate, "_send", buggy)
     with pytest.raises(ZeroDivisionError):
         made[0].encode()
     assert made[1].encode().name == "number 1"
@@ -321,3 +323,40 @@ def test_what_is_made_here_of_circuits_alike_stays_here_and_the_rest_can_be_sent
     assert [index for index, each in enumerate(begun) if callable(each)] == [3]
     assert pickle.loads(pickle.dumps(begun[3]))() == made[3].encode()
     assert begun[4] == made[4].encode()
+
+
+# ── what is sent measures the same ──
+
+GATES = {
+    "gpi": lambda gate: (GPIGate(gate["phase"]), [gate["target"]]),
+    "gpi2": lambda gate: (GPI2Gate(gate["phase"]), [gate["target"]]),
+    "ms": lambda gate: (MSGate(*gate["phases"], gate["angle"]), gate["targets"]),
+    "zz": lambda gate: (ZZGate(gate["angle"]), gate["targets"]),
+}
+
+
+def sent_distribution(encoded):
+    """The distribution over classical bits of what an encoded circuit says."""
+    circuit = QuantumCircuit(encoded.num_qubits)
+    for gate in json.loads(encoded.fragment):
+        circuit.append(*GATES[gate["gate"]](gate))
+    return Statevector(circuit).probabilities(list(encoded.readout.sources))
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+@pytest.mark.parametrize("name", ["simulator", "qpu.forte-1"])
+@pytest.mark.parametrize("kind", ["ansatz", "map", "line"])
+def test_every_row_measures_what_its_bound_circuit_does(local, name, level, kind):
+    circuit = efficient_su2(3, reps=1) if kind == "ansatz" else zz_feature_map(3, reps=2)
+    target = local.get_backend(name).target
+    if kind == "line":
+        family = "ms" if "ms" in target.operation_names else "zz"
+        target = build_target(3, gateset="native", family=family, connectivity=[(0, 1), (1, 2)])
+    rng = np.random.default_rng(8)
+    values = rng.uniform(-7, 7, (40, circuit.num_parameters))
+    values[::4] = rng.choice(np.pi * np.array([0, 0.25, 0.5, 1, -0.5, 2, 0.5 + 1e-9]), values[::4].shape)
+    values[1] = 0.0
+    measured = circuit.measure_all(inplace=False)
+    for each, row in zip(drafter(measured, "native", target, level)(values), values, strict=True):
+        exact = Statevector(circuit.assign_parameters(row)).probabilities()
+        assert np.abs(sent_distribution(each.encode()) - exact).max() < 1e-8

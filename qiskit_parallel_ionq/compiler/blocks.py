@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from math import cos, pi, sin
+from operator import add
 
 import numpy as np
 from qiskit.synthesis import TwoQubitWeylDecomposition
@@ -142,7 +144,10 @@ def _canonical(numbers: Sequence[float]) -> list[float]:
 def _better(new: list[float], old: list[float]) -> bool:
     """Return whether angles are fewer, or as many and clearly smaller: pulses may be lost by the change."""
     ours, theirs = ([abs(angle) for angle in angles if abs(angle) > TINY] for angles in (new, old))
-    return len(ours) < len(theirs) or (len(ours) == len(theirs) and sum(ours) < sum(theirs) - _GAIN)
+    if len(ours) != len(theirs):
+        return len(ours) < len(theirs)
+    # Not sum(), which rounds floats otherwise than columns from Python 3.12 on.
+    return bool(ours) and reduce(add, ours) < reduce(add, theirs) - _GAIN
 
 
 def _mirrored(angles: list[float]) -> list[float]:

@@ -253,8 +253,16 @@ def emit(items: list[Item], circuit: QuantumCircuit, family: Family, *, reorderi
 
 def write(items: list[Item], width: int, family: Family, *, reordering: bool) -> list[Pulse]:
     """Return the native gates of the items, and what stands between them. Arguments as for `emit`."""
-    if reordering:
-        items = reorder(items, width, ZZWires(width) if family == "zz" else MSWires(width))
+    return send(arrange(items, width, family) if reordering else items, width, family, reordering=reordering)
+
+
+def arrange(items: list[Item], width: int, family: Family) -> list[Item]:
+    """Return the items in the order in which they need fewest pulses, as far as they commute."""
+    return reorder(items, width, ZZWires(width) if family == "zz" else MSWires(width))
+
+
+def send(items: list[Item], width: int, family: Family, *, reordering: bool) -> list[Pulse]:
+    """Return the native gates of items that were arranged. Arguments as for `emit`."""
     emitter = Emitter(width)
     if family == "zz":
         emitter.zz(*place(items, width, reordering=reordering))

@@ -8,8 +8,9 @@ values, on numbers: no circuit is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,9 +20,9 @@ from qiskit.circuit import CircuitError as QiskitCircuitError
 from qiskit.circuit import Parameter, ParameterExpression
 
 from qiskit_parallel_ionq.compiler.columns import Column, Rows
-from qiskit_parallel_ionq.compiler.emission import Pulse, write
+from qiskit_parallel_ionq.compiler.emission import Pulse, arrange, send
 from qiskit_parallel_ionq.compiler.native import has_measurement, improve
-from qiskit_parallel_ionq.compiler.program import Program
+from qiskit_parallel_ionq.compiler.program import Fence, Item, Program, Term
 from qiskit_parallel_ionq.compiler.reading import Script
 from qiskit_parallel_ionq.compiler.templates import shorten_template
 from qiskit_parallel_ionq.errors import CircuitError
@@ -161,8 +162,8 @@ class Sheet(NamedTuple):
 
     members: list[int]
     """Which rows."""
-    pulses: list[Pulse]
-    """A value is a number, or an array with one number for each member."""
+    pulses: Callable[[], list[Pulse]]
+    """Makes the gates. A value is a number, or an array with one number for each member."""
 
 
 class NativeTemplate:
@@ -237,15 +238,63 @@ class NativeTemplate:
                 continue
             rows = Rows(len(members))
             with np.errstate(all="ignore"):
-                pulses = self.pulses([rows.column(each) for each in table[members].T])
+                items = self._items([rows.column(each) for each in table[members].T])
             together = rows.strayed == 0
-            yield Sheet(members[together].tolist(), [_of_rows(pulse, together) for pulse in pulses])
+            if np.count_nonzero(together) >= _FEW:
+                waiting += _apart(members, rows)
+            else:
+                waiting.clear()
+            if together.all():
+                yield from self._sent(members, items, rows)
+            else:
+                kept = Rows(int(np.count_nonzero(together)))
+                mine = [_picked(item, together, kept) for item in items]
+                yield from self._sent(members[together], mine, kept)
+
+    def _sent(self, members: npt.NDArray[np.int64], items: list[Item], rows: Rows) -> Iterator[Sheet]:
+        """Send what was arranged together: on zz devices rows divide by signs only here."""
+        everyone = rows, items
+        waiting = [np.arange(len(members))]
+        alone: list[int] = []
+        while waiting:
+            places = waiting.pop()
+            if len(places) < _FEW:
+                alone += places.tolist()
+                continue
+            if len(places) == len(members):
+                rows, mine = everyone
+            else:
+                rows = Rows(len(places))
+                mine = [_picked(item, places, rows) for item in items]
+            with np.errstate(all="ignore"):
+                pulses = self._send(mine)
+            together = rows.strayed == 0
+            if together.any():
+                kept = [_of_rows(pulse, together) for pulse in pulses]
+                yield Sheet(members[places[together]].tolist(), partial(list, kept))
             if np.count_nonzero(together) < _FEW:
-                return
-            waiting += [members[rows.strayed == place] for place in np.unique(rows.strayed[~together])]
+                alone += [place for each in (*waiting, *_apart(places, rows)) for place in each.tolist()]
+                break
+            waiting += _apart(places, rows)
+        listed = [_each_number(item, _listed) for item in items] if alone else []
+        for place in alone:
+            yield Sheet([int(members[place])], partial(self._send_one, listed, place))
+
+    def _send_one(self, listed: list[Item], place: int) -> list[Pulse]:
+        def number(column: Any) -> Any:
+            return column[place] if column.__class__ is list else column
+
+        return self._send([_each_number(item, number) for item in listed])
 
     def pulses(self, row: Sequence[Any]) -> list[Pulse]:
         """Return the native gates for one row of `table`, and the measurements where they belong."""
+        return self._send(self._items(row))
+
+    def _send(self, items: list[Item]) -> list[Pulse]:
+        return send(items, self._width, self._family, reordering=self._level > 0)
+
+    def _items(self, row: Sequence[Any]) -> list[Item]:
+        """Return the interactions and fences of one row, short and in order."""
         program = Program(self._width, merging=self._level > 0, relabelling=self._relabelling)
         for act, wires, values, places in self._steps:
             act(program, wires, values if places is None else [row[place] for place in places])
@@ -253,7 +302,34 @@ class NativeTemplate:
         found = improve(
             program, self._family, self._level, measured=self._measured, relabelling=self._relabelling
         )
-        return write(found.items, self._width, self._family, reordering=self._level > 0)
+        return arrange(found.items, self._width, self._family) if self._level else found.items
+
+
+def _apart(members: npt.NDArray[np.int64], rows: Rows) -> list[npt.NDArray[np.int64]]:
+    """Return those that strayed, each with those that strayed at the same question."""
+    return [members[rows.strayed == place] for place in np.unique(rows.strayed) if place]
+
+
+def _each_number(item: Item, change: Callable[[Any], Any]) -> Item:
+    """Return an item with something else in place of each of its numbers."""
+    if isinstance(item, Term):
+        u, v = (tuple([change(number) for number in axis]) for axis in (item.u, item.v))
+        return Term(item.a, item.b, u, v, change(item.t))
+    frames: Any = tuple([tuple([change(number) for number in frame]) for frame in item.frames])
+    return Fence(item.demand, item.wires, frames, item.instruction)
+
+
+def _picked(item: Item, which: npt.NDArray[Any], rows: Rows) -> Item:
+    """Return an item for some of its rows, which now are `rows`."""
+
+    def change(number: Any) -> Any:
+        return rows.column(number.values[which]) if number.__class__ is Column else number
+
+    return _each_number(item, change)
+
+
+def _listed(number: Any) -> Any:
+    return number.values.tolist() if number.__class__ is Column else number
 
 
 def _of_rows(pulse: Pulse, which: npt.NDArray[np.bool_]) -> Pulse:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Hashable
+from typing import Any
 
 from qiskit import QuantumCircuit
 
@@ -49,6 +50,10 @@ class Drafters:
     def __init__(self, backend: ParallelIonQBackend) -> None:
         self._backend = backend
         self._made: OrderedDict[Hashable, Drafter] = OrderedDict()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A copy, or what comes out of a pickle, remembers nothing yet.
+        return Drafters, (self._backend,)
 
     def of(self, asked: Identity, basis: Basis, options: RunOptions) -> Drafter:
         """Return what makes drafts of a circuit that is measured in a basis.

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
@@ -71,6 +73,15 @@ def test_what_is_told_to_the_service_is_that_circuits_own(backend):
         job.result()
         headers.append(job.composite.result().results[0].header["name"])
     assert headers == ["one", "two"]
+
+
+def test_a_copy_of_an_estimator_remembers_nothing(backend):
+    estimator = EstimatorV2(backend)
+    circuit = real_amplitudes(1, reps=1)
+    assert value(estimator, circuit, values=[0, 0]) == pytest.approx(1)
+    twin = copy.deepcopy(estimator)
+    assert not twin._drafters._made
+    assert value(twin, circuit, values=[0, np.pi]) == pytest.approx(-1)
 
 
 def test_not_everything_is_remembered(local, monkeypatch):

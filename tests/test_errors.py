@@ -51,6 +51,7 @@ EXAMPLES = [
     errors.CredentialsError("no key"),
     errors.TargetError("no such target"),
     CircuitError("circuit 3"),
+    errors.CircuitFileError("bell.qasm:4: no such gate", file="bell.qasm", line=4),
     CompileError("no way"),
     EncodeError("no words"),
     *(

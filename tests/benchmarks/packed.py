@@ -5,7 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count as counted
 
 from .circuits import native
 from .clients import cirq_row, peer_backend, peer_run
@@ -52,8 +51,8 @@ def ours(url: str, key: str, count: int) -> tuple[Cost, float]:
         backend.run(made[:20], shots=1000).result(timeout=60)  # what is imported late, is
         options = backend.run_options(shots=1000)
         with timed() as encoding:
-            for index, circuit in zip(counted(), made, strict=False):
-                backend.draft(index, circuit, options).encode()
+            for draft in backend.drafted(made, options):
+                draft.encode()
         with timed() as cost:
             backend.run(made, shots=1000, circuits_per_job="auto").result(timeout=600)
     return cost, encoding.cpu

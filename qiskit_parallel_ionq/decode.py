@@ -186,6 +186,8 @@ def _distribution(raw: RawResult, readout: Readout) -> tuple[_Ints, _Floats]:
         present = weights > 0
         outcomes, weights = outcomes[present], weights[present]
 
+    if sources == tuple(range(width)):  # nothing is crossed
+        return outcomes, weights
     outcomes = move_bits(outcomes, sources)
     return (outcomes, weights) if _ascends(outcomes) else _gathered(outcomes, weights)
 

@@ -13,7 +13,7 @@ import platform
 import sys
 import time
 import warnings
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,8 @@ def measured(names: tuple[str, ...], setup: Setup) -> list[Row]:
     for name in names:
         began = time.perf_counter()
         module: Any = importlib.import_module(f"{__package__}.{name}")
-        for row in module.measure(setup):
+        for found in module.measure(setup):
+            row = replace(found, limit=None) if setup.quick else found  # a glance judges nothing
             rows.append(row)
             print(f"  {row.measurement}: {row.case}: {row.who}: {row.cell()} {row.bar()}", file=sys.stderr)
         print(f"{name}: {time.perf_counter() - began:.0f} s", file=sys.stderr)

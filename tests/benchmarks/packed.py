@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count as counted
 
 from .circuits import native
 from .clients import cirq_row, peer_backend, peer_run
-from .processes import ROUND_TRIP, Cost, Service, alone, timed
-from .rows import CIRQ, OURS, PACKED, PEER, THREADS, TUNED, Row, Setup
+from .processes import ROUND_TRIP, Cost, Service, alone, best, timed
+from .rows import OURS, PACKED, PEER, THREADS, TUNED, Row, Setup
 
 EXECUTION = 0.05
 SLOTS = 100
@@ -36,11 +35,10 @@ def measure(setup: Setup) -> Iterator[Row]:
         backend = peer_backend(service)
         made = list(native(count))
         for who in (PEER, TUNED):
-            with timed(service) as cost:
-                peer_run(backend, made, who)
+            cost = best(lambda: peer_run(backend, made, who), setup.repeat, service)
             yield replace(wall, who=who, value=cost.wall, facts=cost.facts)
         yield replace(wall, who=THREADS, note=f"not run: {count // 10:,} waves of 5.6 s")
-        yield replace(cirq_row(replace(setup, quick=True), service, count, wall), who=CIRQ)
+        yield cirq_row(setup, service, count, wall)
 
 
 def ours(url: str, key: str, count: int) -> tuple[Cost, float]:
@@ -53,8 +51,8 @@ def ours(url: str, key: str, count: int) -> tuple[Cost, float]:
         backend.run(made[:20], shots=1000).result(timeout=60)  # what is imported late, is
         options = backend.run_options(shots=1000)
         with timed() as encoding:
-            for index, circuit in zip(counted(), made, strict=False):
-                backend.draft(index, circuit, options).encode()
+            for draft in backend.drafted(made, options):
+                draft.encode()
         with timed() as cost:
             backend.run(made, shots=1000, circuits_per_job="auto").result(timeout=600)
     return cost, encoding.cpu

@@ -118,6 +118,19 @@ def best(work: Callable[[], object], repeat: int, service: Service | None = None
     return min(costs, key=lambda cost: cost.wall)
 
 
+def processor(work: Callable[[], object], repeat: int) -> float:
+    """Return the seconds of processor that a piece of work takes: the least of some repetitions.
+
+    For work that waits for nothing this is its wall time on a machine that has nothing else to do.
+    """
+    times = []
+    for _ in range(repeat):
+        with timed() as cost:
+            work()
+        times.append(cost.cpu)
+    return min(times)
+
+
 def alone(work: Callable[..., _T], *arguments: Any) -> _T:
     """Return what a function of a module returns in a fresh process, whose time and memory are its alone."""
     with ProcessPoolExecutor(1, mp_context=_SPAWN) as pool:

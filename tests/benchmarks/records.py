@@ -25,7 +25,7 @@ from qiskit_parallel_ionq.lifecycle import Accepted, Fetched, Sent
 from qiskit_parallel_ionq.options import RunOptions
 from qiskit_parallel_ionq.packer import Packer
 
-from .processes import best
+from .processes import processor
 from .rows import OURS, PACKED, Row, Setup
 
 CIRCUITS = 10_000
@@ -139,7 +139,7 @@ def measure(setup: Setup) -> Iterator[Row]:
                 raise RuntimeError(f"{len(story.results)} results were read again")
             size = len(data) / CIRCUITS
             yield Row("records", "journal of each of 10,000 circuits", who, size, "bytes")
-            wall = best(lambda: chronicle.read(data), setup.repeat).wall
-            yield Row("records", "replay of 10,000 circuits", who, wall, "s")
-            wall = best(lambda: Batch.restored(story, ReadAlong(path)), setup.repeat).wall
-            yield Row("records", "restoring them with all results", who, wall, "s")
+            cpu = processor(lambda: chronicle.read(data), setup.repeat)
+            yield Row("records", "replay of 10,000 circuits: CPU", who, cpu, "s")
+            cpu = processor(lambda: Batch.restored(story, ReadAlong(path)), setup.repeat)
+            yield Row("records", "restoring them with all results: CPU", who, cpu, "s")

@@ -84,7 +84,7 @@ class Row:
         """The bar and whether it is met."""
         if self.limit is None:
             return ""
-        said = f"≤ {self.limit:g} {self.unit}" if self.reference is None else f"≤ {self.limit:g}x"
+        said = f"≤ {self.limit:.3g} {self.unit}" if self.reference is None else f"≤ {self.limit:.3g}x"
         return f"{said} {'met' if self.is_met else 'MISSED'}"
 
 

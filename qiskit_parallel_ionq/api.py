@@ -18,8 +18,10 @@ from .transport import (
     Reply,
     Transport,
 )
-from .wire import CatalogEntry, CostEstimate, JobRecord
+from .wire import CatalogEntry, Characterization, CostEstimate, JobRecord
 
+FACTS_TIMEOUT = 10.0
+"""Seconds without a byte after which facts are done without that somebody may wait for."""
 _ADVICE = "Does the URL lead to IonQ's API v0.4, and to no page of a gateway?"
 
 
@@ -55,6 +57,23 @@ class Api:
             except (ValueError, AttributeError):
                 continue  # an entry that cannot be read is one that cannot be used
         return tuple(entries)
+
+    def characterization(self, target: str) -> Characterization | None:
+        """Return the newest characterization of a machine; None where there is none. Needs no key."""
+        path = f"/backends/{target}/characterizations"
+        reply = self._transport.exchange(
+            "GET", path, params=[("limit", "1")], with_key=False, read_timeout=FACTS_TIMEOUT
+        )
+        body = self._parsed(path, reply)
+        rows = body.get("characterizations") if isinstance(body, dict) else body
+        if rows is None:  # so the service says it of a machine without data
+            return None
+        try:
+            return Characterization.from_json(rows[0]) if rows else None
+        except (ValueError, AttributeError, LookupError, TypeError):
+            raise TransportError(
+                f"GET {path}: the answer is no characterization. {_ADVICE}", sent=True
+            ) from None
 
     def project(self) -> str | None:
         """Return the project that the key belongs to, where the service says so."""

@@ -28,6 +28,7 @@ from .cost import Budget, CostReport, Workload, cost_report, workload
 from .drafts import Draft, draft, drafts
 from .encode import Kind
 from .errors import BudgetError, CircuitError, CompileError, IonQError, OptionError
+from .facts import BackendStatus
 from .job import ParallelIonQJob
 from .journal import Record
 from .options import RunOptions
@@ -36,8 +37,8 @@ from .parcel import Parcel
 from .rerun import next_generation
 from .stream import STRETCHES, ParallelIonQStream
 from .stretch import Sender, Stretch
-from .target import Gateset, build_target, family_of
-from .wire import CatalogEntry, CostEstimate
+from .target import Gateset, device_target, family_of
+from .wire import CatalogEntry, Characterization, CostEstimate
 
 logger = logging.getLogger("qiskit_parallel_ionq")
 
@@ -57,8 +58,14 @@ class Account(Protocol):
     def user_agent(self) -> str:
         """What we tell the service about ourselves."""
 
-    def catalogue_entry(self, target: str) -> CatalogEntry:
-        """Return what the service says of one target."""
+    def catalogue_entry(self, target: str, *, max_age: float | None = None) -> CatalogEntry:
+        """Return what the service says of one target; asked anew if that is older, in seconds."""
+
+    def characterization(self, target: str, *, max_age: float | None = None) -> Characterization | None:
+        """Return the newest characterization of a machine; asked anew if that was asked longer ago."""
+
+    def characterization_at_hand(self, target: str) -> Characterization | None:
+        """Return a characterization, asked for once, or None where it cannot be had; does not raise."""
 
     def require_available(self, target: str) -> None:
         """Make sure that circuits can be sent to a target."""
@@ -141,7 +148,9 @@ class ParallelIonQBackend(BackendV2):
 
     @property
     def target(self) -> Target:
-        """The gates that run here. First asked for, it reads the catalogue of the service (once).
+        """The gates that run here, with error rates and durations where the service has measured them.
+
+        First asked for, it reads the catalogue of the service and a machine's newest characterization, once.
 
         Raises:
             TargetError: the service has no such target.
@@ -151,11 +160,42 @@ class ParallelIonQBackend(BackendV2):
     def _target_with(self, noise_model: str | None) -> Target:
         """Return the gates that run here, those of the modelled machine on the simulator."""
         entry = self._account.catalogue_entry(self.ionq_target)
+        measured = self._account.characterization_at_hand(self.ionq_target)
         model = noise_model if self.simulator and noise_model != "ideal" else None
         family = family_of(model or entry.name, None if model else entry.native_gates)
-        if family not in self._family_targets:
-            self._family_targets[family] = build_target(entry.qubits, gateset=self.gateset, family=family)
-        return self._family_targets[family]
+        known_by = (family, measured)
+        if known_by not in self._family_targets:
+            self._family_targets[known_by] = device_target(
+                entry, gateset=self.gateset, family=family, measured=measured
+            )
+        return self._family_targets[known_by]
+
+    def status(self, *, max_age: float = 60.0) -> BackendStatus:
+        """Return how the target stands: whether it takes circuits, and how long its queue is.
+
+        Args:
+            max_age: seconds that an answer stays good; 0 asks the service anew.
+
+        Raises:
+            TargetError: the service has no such target.
+        """
+        return BackendStatus.of(
+            self._account.catalogue_entry(self.ionq_target, max_age=max_age), str(self.name)
+        )
+
+    def calibration(self, *, max_age: float = 3600.0) -> Characterization | None:
+        """Return what was last measured of the machine: fidelities, times, connectivity.
+
+        None on the simulator, which is not asked for, and for a machine of which the service has no data.
+
+        Args:
+            max_age: seconds that an answer stays good; 0 asks the service anew.
+
+        Raises:
+            ApiError: the service does not say. Runs do without it.
+            TransportError: it could not be reached.
+        """
+        return self._account.characterization(self.ionq_target, max_age=max_age)
 
     def get_translation_stage_plugin(self) -> str:
         """Name the stage that brings circuits to gates our native compiler reads."""

@@ -38,13 +38,14 @@ from .errors import (
     TargetError,
     TransportError,
 )
+from .facts import is_wanted, least_busy
 from .job import ParallelIonQJob
 from .journal import NoRecord, Record
 from .policy import Backoff, is_passing, retry_after
 from .recall import Recall
 from .target import Gateset
 from .transport import Transport
-from .wire import CatalogEntry, CostEstimate
+from .wire import CatalogEntry, Characterization, CostEstimate
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ logger = logging.getLogger("qiskit_parallel_ionq")
 _T = TypeVar("_T")
 
 PARALLEL = "ionq_parallel"
+ASK_AGAIN_AFTER = 300.0
+"""Seconds after which a characterization that could not be had is asked for again."""
+STATUS_AGE = 60.0
+"""Seconds that the service's word stays good on whether a target is available."""
 LONGEST_PAUSE = 10.0
 """Seconds between two attempts to read the catalogue, for which somebody waits."""
 
@@ -114,6 +119,8 @@ class ParallelIonQProvider:
         self._found_key: Secret | None = None
         self._left_behind = _LeftBehind()
         self._catalogue: dict[str, CatalogEntry] | None = None
+        self._catalogue_read_at = 0.0
+        self._characterizations: dict[str, _Known] = {}
         self._project: str | None = None
         self._conductor: Conductor | None = None
         self._api: Api | None = None
@@ -222,16 +229,118 @@ class ParallelIonQProvider:
             raise self._unknown(chosen)
         return ParallelIonQBackend(self, name=shown, target=chosen, gateset=gateset, **options)
 
-    def backends(self) -> list[ParallelIonQBackend]:
-        """Return a backend for every target of the service that is not retired."""
-        return [self.get_backend(e.name) for e in self.catalogue().values() if e.status != "retired"]
+    def backends(
+        self,
+        name: str | None = None,
+        *,
+        filters: Callable[[ParallelIonQBackend], bool] | None = None,
+        min_num_qubits: int | None = None,
+        simulator: bool | None = None,
+        operational: bool | None = None,
+    ) -> list[ParallelIonQBackend]:
+        """Return a backend for every target of the service that is not retired and is asked for.
 
-    def catalogue(self) -> Mapping[str, CatalogEntry]:
-        """Return what the service offers, by target; asked for once."""
+        Args:
+            name: of the target, by any name users know it by.
+            filters: says of a backend whether it is wanted.
+            min_num_qubits: fewest qubits.
+            simulator: True for the simulator only, False for machines only.
+            operational: whether circuits can be sent there now, as the service has said within a minute.
+        """
+        entries = self.catalogue(max_age=None if operational is None else STATUS_AGE).values()
+        found = [
+            self.get_backend(entry.name)
+            for entry in entries
+            if entry.status != "retired"
+            and is_wanted(
+                entry,
+                name=name,
+                min_num_qubits=min_num_qubits,
+                simulator=simulator,
+                operational=operational,
+            )
+        ]
+        return [backend for backend in found if filters is None or filters(backend)]
+
+    def least_busy(
+        self,
+        *,
+        filters: Callable[[ParallelIonQBackend], bool] | None = None,
+        min_num_qubits: int | None = None,
+        simulator: bool | None = False,
+    ) -> ParallelIonQBackend:
+        """Return the available backend with the shortest average queue, a machine if nothing else is said.
+
+        Machines that the service calls degraded come last.
+
+        Args:
+            filters: says of a backend whether it is wanted.
+            min_num_qubits: fewest qubits.
+            simulator: None if the simulator will do, too; it has no queue to speak of.
+
+        Raises:
+            TargetError: nothing that is available is wanted.
+        """
+        found = self.backends(
+            filters=filters, min_num_qubits=min_num_qubits, simulator=simulator, operational=True
+        )
+        backend = least_busy(found, lambda b: self.catalogue_entry(b.ionq_target))
+        if backend is None:
+            shown = ", ".join(f"{e.name} ({e.qubits} qubits, {e.status})" for e in self.catalogue().values())
+            raise TargetError(f"no backend that is available is like that; there are {shown}")
+        return backend
+
+    def catalogue(self, *, max_age: float | None = None) -> Mapping[str, CatalogEntry]:
+        """Return what the service offers, by target.
+
+        Args:
+            max_age: seconds that an answer stays good. None: asked for once.
+        """
         with self._lock:
-            if self._catalogue is None:
+            age = time.monotonic() - self._catalogue_read_at
+            if self._catalogue is None or (max_age is not None and age > max_age):
                 self._catalogue = {entry.name: entry for entry in self._read_catalogue()}
+                self._catalogue_read_at = time.monotonic()
             return self._catalogue
+
+    def characterization(self, target: str, *, max_age: float | None = None) -> Characterization | None:
+        """Return the newest characterization of a machine; None where there is none.
+
+        Args:
+            target: the service's name of it. The simulator has none, and is not asked for.
+            max_age: seconds that an answer stays good. None: asked for once.
+
+        Raises:
+            ApiError: the service does not say.
+            TransportError: it could not be reached.
+        """
+        if not wire.is_qpu(target):
+            return None
+        with self._lock:
+            known = self._characterizations.get(target)
+            if known is None or not known.is_told or (max_age is not None and known.age > max_age):
+                told = self.patiently(lambda: self._made_api().characterization(target))
+                known = self._characterizations[target] = _Known(told, time.monotonic())
+            return known.value
+
+    def characterization_at_hand(self, target: str) -> Characterization | None:
+        """Return a characterization as it is known, asked for once; None where it cannot be had.
+
+        It is asked for without patience, and does not raise: circuits run without it.
+        """
+        if not wire.is_qpu(target):
+            return None
+        with self._lock:
+            known = self._characterizations.get(target)
+            if known is None or (not known.is_told and known.age > ASK_AGAIN_AFTER):
+                try:
+                    told = self._made_api().characterization(target)
+                    known = _Known(told, time.monotonic())
+                except (ApiError, TransportError) as error:
+                    logger.info("There is no characterization of %s to be had: %s", target, error)
+                    known = _Known(None, time.monotonic(), is_told=False)
+                self._characterizations[target] = known
+            return known.value
 
     def _read_catalogue(self) -> tuple[CatalogEntry, ...]:
         return self.patiently(lambda: self._made_api().backends())
@@ -251,13 +360,17 @@ class ParallelIonQProvider:
                 self._pause(min(max(pause, asked or 0.0), LONGEST_PAUSE))
                 attempt += 1
 
-    def catalogue_entry(self, target: str) -> CatalogEntry:
+    def catalogue_entry(self, target: str, *, max_age: float | None = None) -> CatalogEntry:
         """Return what the service says of one target.
+
+        Args:
+            target: the service's name of it.
+            max_age: seconds that an answer stays good. None: asked for once.
 
         Raises:
             TargetError: it has no such target; lists those it has.
         """
-        entry = self.catalogue().get(target)
+        entry = self.catalogue(max_age=max_age).get(target)
         if entry is None:
             raise self._unknown(target)
         return entry
@@ -470,6 +583,20 @@ class ParallelIonQProvider:
         near = difflib.get_close_matches(target, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return TargetError(f"there is no target {target!r}; there are {', '.join(known)}.{hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the service said of a machine, and when."""
+
+    value: Characterization | None
+    at: float
+    is_told: bool = True
+    """False: it could not be asked."""
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.at
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,7 @@ from qiskit.circuit import library as gates
 from qiskit.transpiler import InstructionProperties, Target
 
 from qiskit_parallel_ionq.gates import NATIVE_NAMES, Family, GPI2Gate, GPIGate, MSGate, ZZGate
+from qiskit_parallel_ionq.wire import CatalogEntry, Characterization
 
 Gateset = Literal["native", "qis"]
 
@@ -127,6 +128,44 @@ def build_target(
     for name, kind in _CONTROL_FLOW.items():
         target.add_instruction(kind, name=name)
     return target
+
+
+def device_target(
+    entry: CatalogEntry, *, gateset: Gateset, family: Family, measured: Characterization | None = None
+) -> Target:
+    """Build the Target of an entry of the catalogue, with what was measured of the machine.
+
+    Error rates are 1 - fidelity, of medians: every qubit has the same. Pairs matter to native gates only;
+    others are brought to them by the service. Where only some pairs can interact there are no figures:
+    equal ones tell a layout nothing, and have Qiskit search for a better one ten times as long.
+    """
+    pairs = _listed_pairs(entry, measured) if measured is not None and gateset == "native" else None
+    if measured is None or pairs is not None:
+        return build_target(entry.qubits, gateset=gateset, family=family, connectivity=pairs)
+    return build_target(
+        entry.qubits,
+        gateset=gateset,
+        family=family,
+        error_1q=_error(measured.fidelity_1q),
+        error_2q=_error(measured.fidelity_2q),
+        error_readout=_error(measured.fidelity_spam),
+        duration_1q=measured.duration_1q,
+        duration_2q=measured.duration_2q,
+        duration_readout=measured.duration_readout,
+        duration_reset=measured.duration_reset,
+    )
+
+
+def _error(fidelity: float | None) -> float | None:
+    return None if fidelity is None else 1 - fidelity
+
+
+def _listed_pairs(entry: CatalogEntry, measured: Characterization) -> Sequence[tuple[int, int]] | None:
+    """Return the pairs that can interact; None where all can that are named at all."""
+    named = {qubit for pair in measured.connectivity for qubit in pair}
+    if len(measured.connectivity) == len(named) * (len(named) - 1) // 2:
+        return None
+    return None if max(named) >= entry.qubits else measured.connectivity
 
 
 def without_native_gates(target: Target) -> Target:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version errors wire gates options policy",
-    "thinking": "target compiler encode drafts decode lifecycle sources parcel packer cost merge reconcile chronicle salvage",
+    "thinking": "facts target compiler encode drafts decode lifecycle sources parcel packer cost merge reconcile chronicle salvage",
     "doing": "credentials transport api journal archive shelf batch worker conductor",
     "face": "display report job rerun stretch stream backend primitives recall provider",
     "door": "cli",

@@ -259,14 +259,14 @@ class ParallelIonQBackend(BackendV2):
         circuits = _listed(run_input)
         chosen.each_shots(len(circuits))
         if circuits:
-            self._account.require_available(self.ionq_target)
+            self._require_ready(chosen)
         checked = [self.draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
         return self.send(checked, chosen)
 
     def _stream(self, circuits: Iterator[Any], options: RunOptions) -> ParallelIonQStream:
         if not isinstance(options.shots, int):
             raise OptionError("shots of each circuit need a list of circuits; of a stream all have the same")
-        self._account.require_available(self.ionq_target)
+        self._require_ready(options)
         sender = Sender(self, options, self._seed(options))
         return ParallelIonQStream(
             self,
@@ -287,6 +287,11 @@ class ParallelIonQBackend(BackendV2):
         chosen.check_target(self.ionq_target)
         return chosen
 
+    def _require_ready(self, options: RunOptions) -> None:
+        """Make sure, before anything is sent, that the target takes circuits, and takes them so."""
+        self._account.require_available(self.ionq_target)
+        options.check_entry(self._account.catalogue_entry(self.ionq_target))
+
     def drafts(self, circuit: QuantumCircuit, values: npt.ArrayLike, options: RunOptions) -> list[Draft]:
         """Check a circuit once, and return what to `send` for each set of values of its parameters.
 
@@ -303,7 +308,7 @@ class ParallelIonQBackend(BackendV2):
             CredentialsError: there is no API key.
             TargetError: the target does not exist or is not available.
         """
-        self._account.require_available(self.ionq_target)
+        self._require_ready(options)
         table = np.asarray(values, dtype=float)
         target, level = self._target_with(options.noise_model), options.optimization_level
         if level is None and circuit.num_parameters:  # whether gates are native depends on the values
@@ -370,7 +375,7 @@ class ParallelIonQBackend(BackendV2):
         circuits = _listed(run_input)
         chosen.each_shots(len(circuits))
         if circuits:
-            self._account.require_available(self.ionq_target)
+            self._require_ready(chosen)
         batch = Batch(self._new_run(len(circuits), chosen))
         drafted = [self.draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
         parcels = []
@@ -398,7 +403,7 @@ class ParallelIonQBackend(BackendV2):
         )
 
     def _priced(self, parcels: Sequence[Parcel], options: RunOptions) -> CostReport:
-        mitigated = bool((options.settings().get("error_mitigation") or {}).get("debiasing"))
+        mitigated = bool(options.mitigation().get("debiasing"))
         loads = [workload(parcel, error_mitigation=mitigated) for parcel in parcels]
         if self.simulator:  # which is free
             return CostReport(0.0, "usd", (0.0,) * len(loads), minimum=0.0, packed=0.0)
@@ -464,6 +469,11 @@ class ParallelIonQBackend(BackendV2):
                 f"{who} has {circuit.num_qubits} qubits, and the noise model {options.noise_model!r} {widest}"
             )
         if is_dynamic(circuit):
+            if options.reading:
+                raise CircuitError(
+                    f"{who} measures in the middle or resets, and its registers are told by its shots only: "
+                    f"run it without {options.reading.partition('=')[0]}"
+                )
             return circuit, "qasm3"
         if options.optimization_level is None and not compiler.is_isa(circuit, target):
             raise CircuitError(

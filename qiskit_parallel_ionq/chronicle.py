@@ -299,6 +299,7 @@ def parcel_record(number: int, parcel: Parcel, place: Place | None, metadata: li
         "exact": parcel.is_exact,
         "memory": parcel.memory,
         "dry_run": parcel.dry_run,
+        **({"query": parcel.query} if parcel.query else {}),
         "body": None if place is None else asdict(place),
         "headers": parcel.headers,
         "metadata": metadata,
@@ -485,6 +486,7 @@ def _take_parcel(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
         is_exact=bool(record["exact"]),
         memory=bool(record["memory"]),
         dry_run=bool(record["dry_run"]),
+        query=str(record.get("query", "")),
     )
     if record.get("body"):
         chronicle.bodies[len(chronicle.parcels)] = Place(**record["body"])

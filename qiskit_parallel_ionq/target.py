@@ -30,7 +30,7 @@ from qiskit.circuit import (
     WhileLoopOp,
 )
 from qiskit.circuit import library as gates
-from qiskit.transpiler import InstructionProperties, Target
+from qiskit.transpiler import InstructionDurations, InstructionProperties, Target
 
 from qiskit_parallel_ionq.gates import NATIVE_NAMES, Family, GPI2Gate, GPIGate, MSGate, ZZGate
 from qiskit_parallel_ionq.wire import CatalogEntry, Characterization
@@ -46,6 +46,19 @@ _CONTROL_FLOW: dict[str, type[Instruction]] = {
     "break_loop": BreakLoopOp,
     "continue_loop": ContinueLoopOp,
 }
+
+
+class IonQTarget(Target):
+    """A Target whose operations take time though they are listed for all qubits at once; Qiskit's fails then."""
+
+    def durations(self) -> InstructionDurations:
+        """Return how long operations take, in seconds."""
+        rows = []
+        for name, everywhere in self.items():
+            for qubits, properties in everywhere.items():
+                if properties is not None and properties.duration is not None:
+                    rows.append((name, None if qubits is None else list(qubits), properties.duration, "s"))
+        return InstructionDurations(rows, dt=self.dt)
 
 
 def family_of(target_name: str, supported_native_gates: Sequence[str] | None = None) -> Family:
@@ -100,7 +113,7 @@ def build_target(
         ValueError: a pair names a qubit that the device does not have.
     """
     pairs = _restricting(num_qubits, connectivity)
-    target = Target(description=f"IonQ, {num_qubits} qubits, {gateset} gates", num_qubits=num_qubits)
+    target = IonQTarget(description=f"IonQ, {num_qubits} qubits, {gateset} gates", num_qubits=num_qubits)
 
     def add(operation: Instruction, error: float | None = None, duration: float | None = None) -> None:
         properties = None

@@ -3,11 +3,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 from dataclasses import replace
 
 import pytest
-from qiskit import QuantumCircuit
+from qiskit import QuantumCircuit, transpile
 from qiskit.transpiler import generate_preset_pass_manager
 
 from qiskit_parallel_ionq import ParallelIonQProvider
@@ -16,7 +18,7 @@ from qiskit_parallel_ionq.compiler import is_isa
 from qiskit_parallel_ionq.emulator import Fault, LocalIonQ
 from qiskit_parallel_ionq.errors import ApiError, TargetError, TransportError
 from qiskit_parallel_ionq.facts import BackendStatus
-from qiskit_parallel_ionq.target import device_target
+from qiskit_parallel_ionq.target import build_target, device_target
 from qiskit_parallel_ionq.wire import CatalogEntry, Characterization
 
 FORTE = CatalogEntry("qpu.forte-1", 36)
@@ -268,6 +270,22 @@ def test_error_rates_change_nothing_in_what_is_compiled(level):
     ]
     assert outputs[0] == outputs[1]
     assert outputs[0].num_qubits == 4
+
+
+def test_durations_are_told_to_qiskit_and_survive_copies(connect, bell):
+    _, provider = connect()
+    backend = provider.get_backend("qpu.forte-1")
+    for target in (
+        backend.target,
+        copy.deepcopy(backend.target),
+        pickle.loads(pickle.dumps(backend.target)),
+    ):
+        assert target.durations().get("zz", [3, 5], "s") == 0.00095
+        assert target.durations().get("measure", [0], "s") == 0.00015
+    assert backend.instruction_durations.get("gpi2", [7], "s") == 0.00013
+    assert is_isa(transpile(bell, backend), backend.target)
+    line = build_target(3, gateset="native", family="zz", connectivity=[(0, 1)], duration_2q=0.5)
+    assert line.durations().get("zz", [1, 0], "s") == 0.5
 
 
 def test_listed_pairs_restrict_native_gates_and_have_no_figures():

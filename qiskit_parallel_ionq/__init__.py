@@ -15,6 +15,7 @@ from .errors import (
     OptionError,
     ResultIntegrityError,
     ResultTimeoutError,
+    SessionError,
     SubmissionUnknownError,
     TargetError,
     TransportError,
@@ -22,6 +23,7 @@ from .errors import (
 from .job import ParallelIonQJob
 from .options import RunOptions
 from .provider import ParallelIonQProvider
+from .session import Session
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # the program decides what is shown
 
@@ -39,6 +41,8 @@ __all__ = [
     "ResultIntegrityError",
     "ResultTimeoutError",
     "RunOptions",
+    "Session",
+    "SessionError",
     "SubmissionUnknownError",
     "TargetError",
     "TransportError",

@@ -400,6 +400,7 @@ class ParallelIonQBackend(BackendV2):
             url=self._account.url,
             created_at=round(time.time(), 3),
             user_agent=self._account.user_agent,
+            session_id=options.session_id,
         )
 
     def _priced(self, parcels: Sequence[Parcel], options: RunOptions) -> CostReport:

@@ -74,6 +74,8 @@ class Run:
     """Id of the run that began the stream of which this is a stretch, if it is one."""
     first: int = 0
     """Position in the stream of the first circuit."""
+    session_id: str | None = None
+    """The IonQ session that its jobs belong to."""
 
 
 _BASE62 = string.digits + string.ascii_letters
@@ -160,6 +162,8 @@ class Summary:
     """Id of the stream of which it is a stretch, if it is one."""
     first: int = 0
     """Position in the stream of the first circuit."""
+    session_id: str | None = None
+    """The IonQ session that its jobs belong to."""
 
     @property
     def is_over(self) -> bool:

@@ -44,8 +44,8 @@ from .journal import NoRecord, Record
 from .policy import Backoff, is_passing, retry_after
 from .recall import Recall
 from .target import Gateset
-from .transport import Transport
-from .wire import CatalogEntry, Characterization, CostEstimate
+from .transport import Reply, Transport
+from .wire import CatalogEntry, Characterization, CostEstimate, SessionRecord
 from .worker import Worker
 
 if TYPE_CHECKING:
@@ -125,6 +125,7 @@ class ParallelIonQProvider:
         self._conductor: Conductor | None = None
         self._api: Api | None = None
         self._jobs: weakref.WeakValueDictionary[str, ParallelIonQJob] = weakref.WeakValueDictionary()
+        self._session_jobs: dict[str, list[ParallelIonQJob]] = {}
         self._pause: Callable[[float], object] = threading.Event().wait
         self._closers: list[tuple[int, Callable[[], object]]] = []
         self._finalizer = weakref.finalize(self, _close_all, self._closers)
@@ -485,8 +486,42 @@ class ParallelIonQProvider:
         return self._jobs.get(job_id)
 
     def remember(self, job: ParallelIonQJob) -> None:
-        """Let `job` find a job for as long as somebody keeps it."""
+        """Let `job` find a job for as long as somebody keeps it; one of a session, until it is over."""
         self._jobs[job.job_id()] = job
+        session_id = job.batch.run.session_id
+        if session_id is not None:
+            with self._lock:
+                self._session_jobs[session_id] = [*self.session_jobs(session_id), job]
+
+    def session_jobs(self, session_id: str) -> list[ParallelIonQJob]:
+        """Return the jobs of a session that are under way here, whoever has kept them."""
+        with self._lock:
+            return [job for job in self._session_jobs.get(session_id, []) if not job.batch.is_over]
+
+    def sessions(self, *, active: bool | None = True) -> tuple[SessionRecord, ...]:
+        """Return the sessions of the organisation.
+
+        Args:
+            active: True, those that are open; False, those that have ended; None, all.
+
+        Raises:
+            NotFoundError: sessions are not enabled for the organisation.
+        """
+        return self.patiently(lambda: self._made_api().sessions(active=active))
+
+    def session_record(self, session_id: str) -> SessionRecord:
+        """Return what the service says of a session now."""
+        return self.patiently(lambda: self._made_api().session(session_id))
+
+    def post_session(self, body: bytes) -> Reply:
+        """Ask for a session, once, and return the answer unjudged; `Session` knows what it proves."""
+        return self._made_api().create_session(body)
+
+    def end_session(self, session_id: str) -> SessionRecord:
+        """End a session; one that has ended stays as it is."""
+        with self._lock:
+            self._session_jobs.pop(session_id, None)
+        return self.patiently(lambda: self._made_api().end_session(session_id))
 
     def begin_record(self, run: Run) -> Record:
         """Return where a run is recorded from its beginning.

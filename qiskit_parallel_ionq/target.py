@@ -49,7 +49,7 @@ _CONTROL_FLOW: dict[str, type[Instruction]] = {
 
 
 class IonQTarget(Target):
-    """A Target whose operations take time though they are listed for all qubits at once; Qiskit's fails then."""
+    """A Target that can tell durations which hold for all qubits at once, where Qiskit's own fails."""
 
     def durations(self) -> InstructionDurations:
         """Return how long operations take, in seconds."""

@@ -303,6 +303,57 @@ class Characterization:
 _SHOWN = ("fidelity_1q", "fidelity_2q", "fidelity_spam", "duration_1q", "duration_2q", "t1", "t2")
 
 
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What the service says of one session."""
+
+    id: str
+    backend: str | None = None
+    status: str = "created"
+    """``"created"``, ``"started"`` with its first job, ``"ended"``."""
+    active: bool = True
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    expires_at: datetime | None = None
+    """When it will end by itself, once that is known."""
+    max_jobs: int | None = None
+    max_time: float | None = None
+    """Minutes."""
+    max_cost: float | None = None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> SessionRecord:
+        """Read one session.
+
+        Raises:
+            ValueError: there is no usable id.
+        """
+        if not is_job_id(body.get("id")):
+            raise ValueError("a session without an id")
+        settings = _object(body.get("settings"))
+        status, ended_at = _text(body.get("status")) or "created", moment(_text(body.get("ended_at")))
+        told = body.get("active")
+        return cls(
+            id=body["id"],
+            backend=_text(body.get("backend")),
+            status=status,
+            active=told if isinstance(told, bool) else status != "ended" and ended_at is None,
+            created_at=moment(_text(body.get("created_at"))),
+            started_at=moment(_text(body.get("started_at"))),
+            ended_at=ended_at,
+            expires_at=moment(_text(settings.get("expires_at"))),
+            max_jobs=_integer(settings.get("job_count_limit")),
+            max_time=_number(settings.get("duration_limit_min")),
+            max_cost=_number(_object(settings.get("cost_limit")).get("value")),
+        )
+
+    def __repr__(self) -> str:
+        end = f", ended {self.ended_at:%H:%M:%S}" if self.ended_at else ""
+        end = f", ends {self.expires_at:%H:%M:%S}" if self.expires_at and not end else end
+        return f"<SessionRecord {self.id}: {self.status} on {self.backend}{end}>"
+
+
 def http_date(text: str | None) -> datetime | None:
     """Return the moment that a ``Date`` header names, or None.
 

@@ -15,7 +15,7 @@ FLOORS = {
     "words": "_version errors wire gates options policy",
     "thinking": "facts target compiler encode drafts decode lifecycle sources parcel packer cost merge reconcile chronicle salvage",
     "doing": "credentials transport api journal archive shelf batch worker conductor",
-    "face": "display report job rerun stretch stream backend primitives recall provider",
+    "face": "display report job rerun stretch stream backend session primitives recall provider",
     "door": "cli",
 }
 ORDER = " ".join(FLOORS.values()).split()
@@ -83,6 +83,7 @@ def test_the_emulator_names_none_of_us():
             {
                 "batch.py",
                 "shelf.py",
+                "session.py",
                 "journal.py",
                 "transport.py",
                 "gate.py",

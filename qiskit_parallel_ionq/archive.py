@@ -6,37 +6,20 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import platformdirs
-
 from . import chronicle
 from .chronicle import Chronicle, Run
 from .errors import JournalError
-from .journal import BODIES, RESULTS, SUFFIX, Disk, Journal, ReadAlong, Record
+from .journal import BODIES, RESULTS, Disk, Journal, ReadAlong, Record
+from .state_folder import SUFFIX, VARIABLE, default_folder, is_run_id, last_change, recorded_runs
 
-VARIABLE = "QISKIT_PARALLEL_IONQ_STATE_DIR"
 KEEP_SECONDS = 30 * 24 * 3600.0
 KEEP_RUNS = 1_000
 """Finished runs that are kept at the most; older ones go first."""
 _RESERVE_BYTES = 1 << 20
-_RUN_ID = re.compile(r"[0-9a-zA-Z]{22}(\.[0-9]{1,4})?")
-
-
-def is_run_id(text: object) -> bool:
-    """Say whether a text can be the id of a run, and so part of a file's name."""
-    return isinstance(text, str) and _RUN_ID.fullmatch(text) is not None
-
-
-def default_folder() -> Path:
-    """Return where runs are recorded unless the user says otherwise."""
-    chosen = os.environ.get(VARIABLE)
-    if chosen:
-        return Path(chosen).expanduser()
-    return platformdirs.user_state_path("qiskit-parallel-ionq", appauthor=False)
 
 
 class Archive:
@@ -130,10 +113,7 @@ class Archive:
 
     def runs(self) -> Iterator[str]:
         """Yield the ids of all recorded runs, the latest first."""
-        with contextlib.suppress(FileNotFoundError):
-            paths = [path for path in self.folder.iterdir() if path.name.endswith(SUFFIX)]
-            names = (p.name.removesuffix(SUFFIX) for p in sorted(paths, key=_changed, reverse=True))
-            yield from filter(is_run_id, names)
+        yield from recorded_runs(self.folder)
 
     def tidy(self, now: float) -> None:
         """Delete old runs that are over. One that has a circuit without an end is never touched.
@@ -143,7 +123,7 @@ class Archive:
         """
         for place, run_id in enumerate(list(self.runs())):
             path = self.path(run_id)
-            if (place >= KEEP_RUNS or now - _changed(path) > KEEP_SECONDS) and _is_over(path):
+            if (place >= KEEP_RUNS or now - last_change(path) > KEEP_SECONDS) and _is_over(path):
                 with contextlib.suppress(OSError):  # another's, or busy: it stays
                     for suffix in (RESULTS, BODIES, SUFFIX):
                         path.with_suffix(suffix).unlink(missing_ok=True)
@@ -188,13 +168,6 @@ class Archive:
                 raise
         finally:
             os.close(handle)
-
-
-def _changed(path: Path) -> float:
-    try:
-        return path.stat().st_mtime
-    except FileNotFoundError:  # somebody else has tidied up
-        return 0.0
 
 
 def _is_over(path: Path) -> bool:

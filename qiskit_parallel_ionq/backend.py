@@ -7,6 +7,7 @@ import json
 import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from itertools import chain, islice
@@ -25,9 +26,9 @@ from .chronicle import Run, new_run_id, parcel_record
 from .compiler import is_dynamic
 from .conductor import Conductor
 from .cost import Budget, CostReport, Workload, cost_report, workload
-from .drafts import Draft, draft, drafts
+from .drafts import Draft, Drafter, bound_drafts, draft, drafter, unfit
 from .encode import Kind
-from .errors import BudgetError, CircuitError, CompileError, IonQError, OptionError
+from .errors import BudgetError, CircuitError, IonQError, OptionError
 from .facts import BackendStatus
 from .job import ParallelIonQJob
 from .journal import Record
@@ -39,6 +40,7 @@ from .stream import STRETCHES, ParallelIonQStream
 from .stretch import Sender, Stretch
 from .target import Gateset, device_target, family_of
 from .wire import CatalogEntry, Characterization, CostEstimate
+from .workshop import encode_all, require_processes
 
 logger = logging.getLogger("qiskit_parallel_ionq")
 
@@ -76,6 +78,10 @@ class Account(Protocol):
     @property
     def url(self) -> str:
         """Base URL of the service."""
+
+    @property
+    def executor(self) -> Executor | None:
+        """What compiles circuits in other processes, if anything does."""
 
     def begin_record(self, run: Run) -> Record:
         """Return where a run is recorded from its beginning."""
@@ -220,16 +226,24 @@ class ParallelIonQBackend(BackendV2):
 
     @overload
     def run(
-        self, run_input: QuantumCircuit | Collection[QuantumCircuit], **options: Any
+        self,
+        run_input: QuantumCircuit | Collection[QuantumCircuit],
+        *,
+        executor: Executor | None = ...,
+        **options: Any,
     ) -> ParallelIonQJob: ...
 
     @overload
     def run(
-        self, run_input: Iterable[QuantumCircuit], **options: Any
+        self, run_input: Iterable[QuantumCircuit], *, executor: Executor | None = ..., **options: Any
     ) -> ParallelIonQJob | ParallelIonQStream: ...
 
     def run(
-        self, run_input: QuantumCircuit | Iterable[QuantumCircuit], **options: Any
+        self,
+        run_input: QuantumCircuit | Iterable[QuantumCircuit],
+        *,
+        executor: Executor | None = None,
+        **options: Any,
     ) -> ParallelIonQJob | ParallelIonQStream:
         """Send circuits, each as soon as it is ready, and return at once with a composite job.
 
@@ -241,6 +255,7 @@ class ParallelIonQBackend(BackendV2):
 
         Args:
             run_input: one circuit, or any iterable of circuits; all parameters bound.
+            executor: makes requests of circuits in other processes; None: the provider's, or this thread.
             **options: see `RunOptions`; they go before the backend's own.
 
         Raises:
@@ -250,24 +265,27 @@ class ParallelIonQBackend(BackendV2):
             TargetError: the target does not exist or is not available.
         """
         chosen = self.run_options(**options)
+        if executor is not None:
+            require_processes(executor)
         if isinstance(run_input, Iterator):
             start = list(islice(run_input, max(1, chosen.window // STRETCHES)))
             more = next(run_input, None)
             if more is not None:
-                return self._stream(chain(start, [more], run_input), chosen)
+                return self._stream(chain(start, [more], run_input), chosen, executor)
             run_input = start
         circuits = _listed(run_input)
         chosen.each_shots(len(circuits))
         if circuits:
-            self._require_ready(chosen)
-        checked = [self.draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
-        return self.send(checked, chosen)
+            self.require_ready(chosen)
+        return self.send(self.drafted(circuits, chosen), chosen, executor=executor)
 
-    def _stream(self, circuits: Iterator[Any], options: RunOptions) -> ParallelIonQStream:
+    def _stream(
+        self, circuits: Iterator[Any], options: RunOptions, executor: Executor | None
+    ) -> ParallelIonQStream:
         if not isinstance(options.shots, int):
             raise OptionError("shots of each circuit need a list of circuits; of a stream all have the same")
-        self._require_ready(options)
-        sender = Sender(self, options, self._seed(options))
+        self.require_ready(options)
+        sender = Sender(self, options, self._seed(options), executor)
         return ParallelIonQStream(
             self,
             sender.stream_id,
@@ -287,11 +305,6 @@ class ParallelIonQBackend(BackendV2):
         chosen.check_target(self.ionq_target)
         return chosen
 
-    def _require_ready(self, options: RunOptions) -> None:
-        """Make sure, before anything is sent, that the target takes circuits, and takes them so."""
-        self._account.require_available(self.ionq_target)
-        options.check_entry(self._account.catalogue_entry(self.ionq_target))
-
     def drafts(self, circuit: QuantumCircuit, values: npt.ArrayLike, options: RunOptions) -> list[Draft]:
         """Check a circuit once, and return what to `send` for each set of values of its parameters.
 
@@ -308,16 +321,46 @@ class ParallelIonQBackend(BackendV2):
             CredentialsError: there is no API key.
             TargetError: the target does not exist or is not available.
         """
-        self._require_ready(options)
-        table = np.asarray(values, dtype=float)
+        self.require_ready(options)
+        return self.drafter(circuit, options)(np.asarray(values, dtype=float))
+
+    def drafter(self, circuit: QuantumCircuit, options: RunOptions) -> Drafter:
+        """Check a circuit once, and return what makes `drafts` of it again and again.
+
+        It may be kept as long as nobody changes the circuit.
+
+        Raises:
+            CircuitError: the circuit cannot run here.
+        """
         target, level = self._target_with(options.noise_model), options.optimization_level
-        if level is None and circuit.num_parameters:  # whether gates are native depends on the values
-            bound = [circuit.assign_parameters(row) for row in table]
+        if level is not None or not circuit.num_parameters:
+            return drafter(*self._checked(circuit, options), target, level)
+
+        def checked(values: npt.NDArray[np.float64]) -> list[Draft]:
+            # Whether gates are native depends on the values.
+            bound = [circuit.assign_parameters(row) for row in values]
             return [draft(*self._checked(each, options), target, level) for each in bound]
-        return drafts(*self._checked(circuit, options), target, level, table)
+
+        return checked
+
+    def require_ready(self, options: RunOptions) -> None:
+        """Make sure that circuits can be sent at all, and with these options.
+
+        Raises:
+            CredentialsError: there is no API key.
+            TargetError: the target does not exist or is not available.
+            OptionError: it does not offer what is asked for.
+        """
+        self._account.require_available(self.ionq_target)
+        options.check_entry(self._account.catalogue_entry(self.ionq_target))
 
     def send(
-        self, drafts: Sequence[Draft], options: RunOptions, stretch: Stretch | None = None
+        self,
+        drafts: Sequence[Draft],
+        options: RunOptions,
+        stretch: Stretch | None = None,
+        *,
+        executor: Executor | None = None,
     ) -> ParallelIonQJob:
         """Send circuits that are checked already, as `run` does.
 
@@ -325,6 +368,7 @@ class ParallelIonQBackend(BackendV2):
             drafts: from `drafts`, of any number of circuits.
             options: of the run, from `run_options`.
             stretch: of which stream this is a stretch, if it is one.
+            executor: makes requests in other processes; None: the provider's, or this thread.
 
         Raises:
             OptionError: the options list another number of shots than there are drafts.
@@ -338,7 +382,7 @@ class ParallelIonQBackend(BackendV2):
             self, batch, conductor, progress=options.progress, cancels=options.on_interrupt == "cancel"
         )
         if drafts:
-            parts: Iterable[Parcel | _Unready] = self._parts(batch, drafts, options)
+            parts: Iterable[Parcel | _Unready] = self._parts(batch, drafts, options, executor)
             if options.max_cost is not None or options.max_jobs is not None:
                 parts = list(parts)
                 self._require_affordable([p for p in parts if isinstance(p, Parcel)], batch, options)
@@ -352,14 +396,21 @@ class ParallelIonQBackend(BackendV2):
                         self._hand_over(batch, part, keep=options.keep_circuits)
                     else:
                         conductor.fail(batch, part.index, part.error)
-            except BaseException:  # Ctrl-C, for one: what is not sent yet stays here
+            except KeyboardInterrupt:
+                job.interrupt()
+                raise
+            except BaseException:  # what is not sent yet stays here
                 job.leave()
                 raise
         self._account.remember(job)
         return job
 
     def estimate_cost(
-        self, run_input: QuantumCircuit | Iterable[QuantumCircuit], **options: Any
+        self,
+        run_input: QuantumCircuit | Iterable[QuantumCircuit],
+        *,
+        executor: Executor | None = None,
+        **options: Any,
     ) -> CostReport:
         """Return what `run` would cost with the same arguments, by the service's own estimates. Sends no job.
 
@@ -375,11 +426,10 @@ class ParallelIonQBackend(BackendV2):
         circuits = _listed(run_input)
         chosen.each_shots(len(circuits))
         if circuits:
-            self._require_ready(chosen)
+            self.require_ready(chosen)
         batch = Batch(self._new_run(len(circuits), chosen))
-        drafted = [self.draft(index, circuit, chosen) for index, circuit in enumerate(circuits)]
         parcels = []
-        for part in self._parts(batch, drafted, chosen):
+        for part in self._parts(batch, self.drafted(circuits, chosen), chosen, executor):
             if not isinstance(part, Parcel):
                 raise part.error
             parcels.append(part)
@@ -429,12 +479,36 @@ class ParallelIonQBackend(BackendV2):
         if report.saving > 0.01 * report.total and report.at_minimum > 1:
             logger.warning("This run will cost %s", report)
 
-    def draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
-        """Check one circuit of a list.
+    def drafted(
+        self, circuits: Sequence[Any], options: RunOptions, *, first: int | None = None
+    ) -> list[Draft]:
+        """Check a list of circuits, and return what to `send`.
+
+        Args:
+            circuits: all parameters bound.
+            options: of the run, from `run_options`.
+            first: position of the first one in a stream, where one that cannot run fails alone, in its turn.
 
         Raises:
-            CircuitError: it cannot run; names the circuit by index and name.
+            CircuitError: one cannot run; names it by index and name.
         """
+        checked: dict[int, tuple[QuantumCircuit, Kind]] = {}
+        drafts: dict[int, Draft] = {}
+        for place, circuit in enumerate(circuits):
+            try:
+                checked[place] = self._bound((first or 0) + place, circuit, options)
+            except CircuitError as error:
+                if first is None:
+                    raise
+                drafts[place] = unfit(getattr(circuit, "name", f"circuit {first + place}"), error)
+        if checked:
+            target = self._target_with(options.noise_model)
+            made = bound_drafts([*checked.values()], target, options.optimization_level)
+            drafts.update(zip(checked, made, strict=True))
+        return [drafts[place] for place in range(len(circuits))]
+
+    def _bound(self, index: int, circuit: Any, options: RunOptions) -> tuple[QuantumCircuit, Kind]:
+        """Check one circuit of a list."""
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
                 f"circuit {index} is no QuantumCircuit but {type(circuit).__name__}: {circuit!r:.80}"
@@ -446,8 +520,7 @@ class ParallelIonQBackend(BackendV2):
                 f"{who} has unbound parameters: {names}{', …' if circuit.num_parameters > 5 else ''}; "
                 "bind them with assign_parameters"
             )
-        target = self._target_with(options.noise_model)
-        return draft(*self._checked(circuit, options, index), target, options.optimization_level)
+        return self._checked(circuit, options, index)
 
     def _checked(
         self, circuit: QuantumCircuit, options: RunOptions, index: int | None = None
@@ -490,22 +563,21 @@ class ParallelIonQBackend(BackendV2):
         return self._account.next_seed()
 
     def _parts(
-        self, batch: Batch, drafts: Sequence[Draft], options: RunOptions
+        self, batch: Batch, drafts: Sequence[Draft], options: RunOptions, executor: Executor | None
     ) -> Iterator[Parcel | _Unready]:
         """Compile, encode and pack one by one: the first is on its way before the last is compiled."""
         run = batch.run
         packer = Packer(
             run.id, run.total, run.target, options, run.user_agent, run.seed, run.shots, run.first
         )
-        for index, waiting in enumerate(drafts):
-            try:
-                encoded = waiting.encode()
-            except Exception as error:  # noqa: BLE001 - others are on their way: it is this circuit's failure
-                batch.headers[index] = {"name": waiting.name, "memory_slots": waiting.num_clbits}
-                yield _Unready(index, _as_ours(error, waiting.name))
+        for index, made in enumerate(encode_all(drafts, executor or self._account.executor)):
+            if isinstance(made, IonQError):
+                name, memory_slots = drafts[index].name, drafts[index].num_clbits
+                batch.headers[index] = {"name": name, "memory_slots": memory_slots}
+                yield _Unready(index, made)
                 continue
-            batch.headers[index] = dict(encoded.header)
-            yield from packer.add(index, encoded, run.shots[index])
+            batch.headers[index] = dict(made.header)
+            yield from packer.add(index, made, run.shots[index])
         yield from packer.flush()
 
     def _note_project(self, batch: Batch) -> None:
@@ -580,13 +652,6 @@ def _json_or_none(value: Any) -> Any:
     except (TypeError, ValueError, RecursionError):
         return None
     return value
-
-
-def _as_ours(error: Exception, name: str) -> IonQError:
-    """Return an error of this package for one that compiling or encoding met."""
-    if isinstance(error, IonQError):
-        return error
-    return CompileError(f"circuit {name!r} could not be compiled: {error!r}")
 
 
 def _announce(count: int, options: RunOptions, target: str) -> None:

@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Circuits that have passed every check and wait to be compiled and encoded, each when its turn comes.
 
-A circuit with parameters is a template: what does not depend on their values is done once for each target and
-level, and kept for later runs.
+Circuits that differ only in numbers share a template: what does not depend on the numbers is done once for
+each target and level, and kept for later runs; and what takes the same turns in the compiler is compiled
+together.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,10 @@ from . import compiler
 from .encode import EncodedCircuit, Kind, encode_circuit, encode_pulses, experiment_header
 from .errors import CircuitError
 from .gates import NATIVE_NAMES
+from .structure import Structure
+
+_TOGETHER = 1024
+"""Rows that are compiled at once, at most: the first is to be on its way before long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +37,8 @@ class Draft:
     num_clbits: int
     encode: Callable[[], EncodedCircuit]
     """Compiles and encodes; raises errors of this package, or of Qiskit's compiler."""
+    begin: Callable[[], EncodedCircuit | Callable[[], EncodedCircuit]] | None = None
+    """Does the part of it that is best done here; the rest can be pickled. None: it is not worth the way."""
 
 
 def draft(circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None) -> Draft:
@@ -42,7 +50,8 @@ def draft(circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None
         target: where it is to run.
         level: how it is compiled if it is not native; None: it is.
     """
-    return Draft(circuit.name, circuit.num_clbits, partial(_encode, circuit, kind, target, level or 0))
+    how = circuit, kind, target, level or 0
+    return Draft(circuit.name, circuit.num_clbits, partial(_encode, *how), partial(_begin, *how))
 
 
 def unfit(name: str, error: CircuitError) -> Draft:
@@ -55,42 +64,145 @@ def _refuse(error: CircuitError) -> EncodedCircuit:
 
 
 def _encode(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> EncodedCircuit:
+    begun = _begin(circuit, kind, target, level)
+    return begun if isinstance(begun, EncodedCircuit) else begun()
+
+
+def _begin(
+    circuit: QuantumCircuit, kind: Kind, target: Target, level: int
+) -> EncodedCircuit | Callable[[], EncodedCircuit]:
+    """Encode a circuit, or do what another process could not do any faster and return the rest."""
     if kind == "qasm3":
         return encode_circuit(compiler.lower_dynamic(circuit), kind=kind)
-    if not compiler.is_isa(circuit, target):
-        circuit = compiler.compile_circuit(circuit, target, level)
-    return encode_circuit(circuit, kind=kind, renumber=target.build_coupling_map() is None)
+    free = not compiler.is_restricted(target)
+    if compiler.is_isa(circuit, target):
+        return encode_circuit(circuit, kind=kind, renumber=free)
+    if kind != "native" or not free:
+        return partial(_encode_compiled, circuit, kind, target, level)
+    reading = compiler.read_circuit(circuit, target, level)
+    return partial(_encode_read, reading, experiment_header(circuit), circuit.num_clbits)
 
 
-def drafts(
-    circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None, values: npt.NDArray[np.float64]
+def _encode_compiled(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> EncodedCircuit:
+    native = compiler.compile_circuit(circuit, target, level)
+    return encode_circuit(native, kind=kind, renumber=not compiler.is_restricted(target))
+
+
+def _encode_read(reading: compiler.Reading, header: Mapping[str, Any], num_clbits: int) -> EncodedCircuit:
+    (encoded,) = encode_pulses(
+        reading.pulses(),
+        headers=[header],
+        clbits={place: place for place in range(num_clbits)},
+        num_qubits=reading.program.width,
+    )
+    return encoded
+
+
+def bound_drafts(
+    checked: Sequence[tuple[QuantumCircuit, Kind]], target: Target, level: int | None
 ) -> list[Draft]:
-    """Return one draft for each set of values of a circuit's parameters.
+    """Return the drafts of bound circuits; those that differ only in numbers are compiled together.
+
+    What becomes of a circuit does not depend on the others: levels 0 and 1 play each with its own numbers. At
+    levels 2 and 3 the search finds more for a circuit by itself than for any numbers, so each is by itself.
+
+    Args:
+        checked: circuits without instructions of the user's own, and the language to send each in.
+        target: where they are to run.
+        level: how they are compiled if they are not native; None: they are.
+    """
+    made: list[Draft | None] = [None] * len(checked)
+    if level in (0, 1) and compiler.is_native_target(target) and not compiler.is_restricted(target):
+        for structure, members in _alike(checked).items():
+            template = _lifted_template(structure, target, level)
+            circuits = [checked[index][0] for index, _ in members]
+            drafted = _parts(template, np.array([values for _, values in members]), circuits)
+            for (index, _), each in zip(members, drafted, strict=True):
+                made[index] = each
+    return [
+        draft(*checked[index], target, level) if found is None else found for index, found in enumerate(made)
+    ]
+
+
+def _alike(
+    checked: Sequence[tuple[QuantumCircuit, Kind]],
+) -> dict[Structure, list[tuple[int, list[float]]]]:
+    """Return where circuits stand that differ only in numbers, with those; circuits unlike all others not."""
+    sizes = [(circuit.num_qubits, circuit.num_clbits, len(circuit.data)) for circuit, _ in checked]
+    times = Counter(sizes)
+    found: dict[Structure, list[tuple[int, list[float]]]] = defaultdict(list)
+    for index, ((circuit, kind), size) in enumerate(zip(checked, sizes, strict=True)):
+        lifted = Structure.lifted(circuit) if kind == "native" and times[size] > 1 else None
+        if lifted is not None:
+            found[lifted[0]].append((index, lifted[1]))
+    return {structure: members for structure, members in found.items() if len(members) > 1}
+
+
+Drafter = Callable[[npt.NDArray[np.float64]], list[Draft]]
+"""Makes one draft for each set of values of a circuit's parameters.
+
+The values have the shape (sets, parameters), in the order of ``circuit.parameters``. A `CircuitError` says
+that one is not finite, or that a gate has no finite parameter for it.
+"""
+
+
+def drafter(circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None) -> Drafter:
+    """Return what makes drafts of a circuit. It may be kept, as long as nobody changes the circuit.
 
     Args:
         circuit: checked, but for its parameters; without instructions of the user's own.
         kind: the language to send it in.
         target: where it is to run.
         level: how it is compiled if it is not native; None: it is.
-        values: of shape (sets, parameters), in the order of ``circuit.parameters``.
 
     Raises:
-        CircuitError: a value is not finite, or a gate has no finite parameter for it.
         CompileError: the circuit cannot be compiled.
     """
-    require_finite(circuit, values)
     if not circuit.num_parameters:
-        return [draft(circuit, kind, target, level)] * len(values)
+        one = draft(circuit, kind, target, level)
+        return lambda values: [one] * len(values)
     if kind == "qasm3" or level is None or _is_partly_native(circuit):
-        bound = [circuit.assign_parameters(row) for row in values]
-        return [draft(each, kind, target, level) for each in bound]
-    template = _template(Structure(circuit), target, level)
+        make: Drafter = partial(_drafts_bound, circuit, kind, target, level)
+    elif compiler.is_native_target(target):
+        template = _native_template(Structure.of(circuit), target, level)
+        make = partial(_drafts_played, circuit.name, template, _without_phase(circuit))
+    else:
+        translated = _translated_template(Structure.of(circuit), target, level)
+        make = partial(_drafts_translated, circuit, translated, experiment_header(_without_phase(circuit)))
+
+    def finite(values: npt.NDArray[np.float64]) -> list[Draft]:
+        require_finite(circuit, values)
+        return make(values)
+
+    return finite
+
+
+def _drafts_bound(
+    circuit: QuantumCircuit, kind: Kind, target: Target, level: int | None, values: npt.NDArray[np.float64]
+) -> list[Draft]:
+    return [draft(circuit.assign_parameters(row), kind, target, level) for row in values]
+
+
+def _drafts_translated(
+    circuit: QuantumCircuit,
+    template: _TranslatedTemplate,
+    header: Mapping[str, Any],
+    values: npt.NDArray[np.float64],
+) -> list[Draft]:
+    return [
+        Draft(circuit.name, circuit.num_clbits, partial(template.encode, row, header))
+        for row in values.tolist()
+    ]
+
+
+def _drafts_played(
+    name: str, template: _NativeTemplate, bare: QuantumCircuit, values: npt.NDArray[np.float64]
+) -> list[Draft]:
     try:
-        rows = template.rows(values)
+        table = template.table(values)
     except CircuitError as error:
-        raise CircuitError(f"circuit {circuit.name!r}: {error}") from error
-    header = experiment_header(_without_phase(circuit))
-    return [Draft(circuit.name, circuit.num_clbits, partial(template.encode, row, header)) for row in rows]
+        raise CircuitError(f"circuit {name!r}: {error}") from error
+    return _parts(template, table, [bare] * len(table))
 
 
 def require_finite(circuit: QuantumCircuit, values: npt.NDArray[np.float64]) -> None:
@@ -121,85 +233,43 @@ def _without_phase(circuit: QuantumCircuit) -> QuantumCircuit:
     return copy
 
 
+def _places(circuit: QuantumCircuit) -> dict[Any, int]:
+    return {bit: index for index, bit in enumerate(circuit.clbits)}
+
+
 # ── templates ──
 
 
-class Structure:
-    """A circuit that equals every other circuit of the same gates on the same bits, whatever their names."""
-
-    def __init__(self, circuit: QuantumCircuit) -> None:
-        self.circuit = circuit
-        qubits = {bit: index for index, bit in enumerate(circuit.qubits)}
-        clbits = {bit: index for index, bit in enumerate(circuit.clbits)}
-        self._key = (
-            len(qubits),
-            len(clbits),
-            tuple(
-                [
-                    (
-                        _kind_of(instruction),
-                        tuple([qubits[bit] for bit in instruction.qubits]),
-                        tuple([clbits[bit] for bit in instruction.clbits]),
-                        tuple(map(_hashable, instruction.params)),
-                    )
-                    for instruction in circuit.data
-                ]
-            ),
-        )
-        self._hash = hash(self._key)
-
-    def __hash__(self) -> int:
-        return self._hash
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Structure) and self._key == other._key
-
-
-_PLAIN = frozenset({"measure", "barrier", "reset", "delay"})
-
-
-def _kind_of(instruction: Any) -> Hashable:
-    if instruction.is_standard_gate() or instruction.name in _PLAIN:
-        return instruction.name  # type: ignore[no-any-return]
-    return _Same(instruction.operation)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    """An operation that equals only itself; kept, so that no other can take its place in memory."""
-
-    operation: Any
-
-    def __hash__(self) -> int:
-        return id(self.operation)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and self.operation is other.operation
-
-
-def _hashable(parameter: Any) -> Hashable:
-    try:
-        hash(parameter)
-    except TypeError:
-        array = np.asarray(parameter)
-        return array.shape, array.dtype.str, array.tobytes()
-    return parameter  # type: ignore[no-any-return]
-
-
 class _NativeTemplate:
-    """A circuit that is compiled here, as far as it can be without values."""
+    """A circuit that is compiled here, as far as it can be without numbers."""
 
-    def __init__(self, circuit: QuantumCircuit, target: Target, level: int) -> None:
-        self._native = compiler.native_template(circuit, target, level)
-        self._clbits = {bit: index for index, bit in enumerate(circuit.clbits)}
-        self._renumber = target.build_coupling_map() is None
+    def __init__(self, native: compiler.NativeTemplate, circuit: QuantumCircuit, target: Target) -> None:
+        self._native = native
+        self._clbits = _places(circuit)
+        self._renumber = not compiler.is_restricted(target)
         self._width = circuit.num_qubits if self._renumber else target.num_qubits
-        self.rows = self._native.rows
+        self.table = native.table
 
-    def encode(self, row: compiler.Row, header: dict[str, Any]) -> EncodedCircuit:
+    def encode_together(
+        self, table: compiler.Table, headers: Sequence[Mapping[str, Any]]
+    ) -> dict[int, EncodedCircuit]:
+        """Return what can be made of rows at once, by row."""
+        made: dict[int, EncodedCircuit] = {}
+        for members, pulses in self._native.sheets(table):
+            encoded = self._encoded(pulses, [headers[member] for member in members])
+            made.update(zip(members, encoded, strict=True))
+        return made
+
+    def encode(self, row: Sequence[float], header: Mapping[str, Any]) -> EncodedCircuit:
+        """Return what becomes of one row."""
+        return self._encoded(self._native.pulses(row), [header])[0]
+
+    def _encoded(
+        self, pulses: Iterable[compiler.Pulse], headers: Sequence[Mapping[str, Any]]
+    ) -> list[EncodedCircuit]:
         return encode_pulses(
-            self._native.pulses(row),
-            header=header,
+            pulses,
+            headers=headers,
             clbits=self._clbits,
             num_qubits=self._width,
             renumber=self._renumber,
@@ -211,23 +281,76 @@ class _TranslatedTemplate:
 
     def __init__(self, circuit: QuantumCircuit, target: Target, level: int) -> None:
         self._circuit = compiler.pass_manager(target, level).run(circuit)
-        self._renumber = target.build_coupling_map() is None
+        self._renumber = not compiler.is_restricted(target)
         self._parameters = list(circuit.parameters)
 
-    def rows(self, values: npt.NDArray[np.float64]) -> list[compiler.Row]:
-        return values.tolist()  # type: ignore[no-any-return]
-
-    def encode(self, row: compiler.Row, header: dict[str, Any]) -> EncodedCircuit:
+    def encode(self, row: Sequence[float], header: Mapping[str, Any]) -> EncodedCircuit:
+        """Return what becomes of one set of values."""
         values = dict(zip(self._parameters, row, strict=True))
         bound = self._circuit.assign_parameters(values, strict=False)
         encoded = encode_circuit(bound, kind="qis", renumber=self._renumber)
         return replace(encoded, name=header["name"], header=header)
 
 
+class _Part:
+    """Rows of one template. What can be made of them together is made when the first is asked for."""
+
+    def __init__(
+        self, template: _NativeTemplate, table: compiler.Table, circuits: Sequence[QuantumCircuit]
+    ) -> None:
+        self._template = template
+        self._table = table
+        self._circuits = circuits
+        self._made: dict[int, EncodedCircuit] | None = None
+
+    def encode(self, row: int) -> EncodedCircuit:
+        if self._made is None:
+            try:
+                self._made = self._template.encode_together(self._table, self._headers)
+            except Exception:  # noqa: BLE001 - which row is to blame shows when each is made by itself
+                self._made = {}
+        if row not in self._made:
+            self._made[row] = self._template.encode(self._table[row].tolist(), self._headers[row])
+        return self._made[row]
+
+    @cached_property
+    def _headers(self) -> list[dict[str, Any]]:
+        first = self._circuits[0]
+        if all(circuit is first for circuit in self._circuits):
+            return [experiment_header(first)] * len(self._circuits)
+        return [experiment_header(circuit) for circuit in self._circuits]
+
+
+def _parts(
+    template: _NativeTemplate, table: compiler.Table, circuits: Sequence[QuantumCircuit]
+) -> list[Draft]:
+    """Return a draft for each row of a table; `circuits` say what each is called, and nothing else."""
+    made: list[Draft] = []
+    for start in range(0, len(table), _TOGETHER):
+        mine = circuits[start : start + _TOGETHER]
+        part = _Part(template, table[start : start + _TOGETHER], mine)
+        made += [
+            Draft(circuit.name, circuit.num_clbits, partial(part.encode, row))
+            for row, circuit in enumerate(mine)
+        ]
+    return made
+
+
+# The last templates that were used are kept.
+
+
 @lru_cache(maxsize=64)
-def _template(structure: Structure, target: Target, level: int) -> _NativeTemplate | _TranslatedTemplate:
-    """Return the template of a structure; the last ones that were used are kept."""
+def _native_template(structure: Structure, target: Target, level: int) -> _NativeTemplate:
     circuit = structure.circuit
-    if compiler.is_native_target(target):
-        return _NativeTemplate(circuit, target, level)
-    return _TranslatedTemplate(circuit, target, level)
+    return _NativeTemplate(compiler.native_template(circuit, target, level), circuit, target)
+
+
+@lru_cache(maxsize=64)
+def _lifted_template(structure: Structure, target: Target, level: int) -> _NativeTemplate:
+    circuit = structure.circuit
+    return _NativeTemplate(compiler.lifted_template(circuit, target, level), circuit, target)
+
+
+@lru_cache(maxsize=64)
+def _translated_template(structure: Structure, target: Target, level: int) -> _TranslatedTemplate:
+    return _TranslatedTemplate(structure.circuit, target, level)

@@ -9,6 +9,7 @@
     ├── BudgetError                         the run would cost more than it may
     ├── TargetError                         unknown, retired or unavailable target
     ├── CircuitError (ValueError)           a circuit that cannot run: names circuit, gate, position
+    │   ├── CircuitFileError                a file of circuits cannot be read: names file and line
     │   ├── CompileError (TranspilerError)  no way to native gates
     │   └── EncodeError                     no way onto the wire
     ├── ApiError                            the service answered, and the answer is no
@@ -79,6 +80,27 @@ class TargetError(IonQError):
 
 class CircuitError(IonQError, ValueError):
     """A circuit that cannot run. The message names the circuit, the gate and its position."""
+
+
+class CircuitFileError(CircuitError):
+    """A file of circuits that cannot be read, or holds a circuit that measures nothing. Nothing was sent.
+
+    Attributes:
+        file: the file, or what was to be one; the first, should there be several.
+        line: the line, from 1, if it is one that cannot be read.
+    """
+
+    def __init__(self, message: str, *, file: str, line: int | None = None) -> None:
+        self.file = file
+        self.line = line
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_circuit_file_error, (self.message, self.file, self.line)
+
+
+def _rebuild_circuit_file_error(message: str, file: str, line: int | None) -> CircuitFileError:
+    return CircuitFileError(message, file=file, line=line)
 
 
 class CompileError(CircuitError, TranspilerError):

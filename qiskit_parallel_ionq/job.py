@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, NoReturn
 
 from qiskit.providers import BackendV2, JobStatus, JobV1
@@ -131,8 +131,7 @@ class ParallelIonQJob(JobV1):
     def wait(self, timeout: float | None = None) -> bool:
         """Block until every circuit's state is final; return False when ``timeout`` seconds pass first."""
         bar = progress_bar(self._batch) if self._shows_progress else nullcontext()
-        with bar:
-            return self._wait_for(lambda: self._batch.is_over, timeout)
+        return self._wait_for(lambda: self._batch.is_over, timeout, bar)
 
     def wait_for_final_state(
         self, timeout: float | None = None, wait: float = 5, callback: Any = None
@@ -274,7 +273,26 @@ class ParallelIonQJob(JobV1):
         ``provider.resume(job_id, submit=True)`` sends them, in this process or any other.
         """
         self._conductor.detach(self._batch)
-        print(f"\n{self._where_it_stands()}", file=sys.stderr, flush=True)
+        stands, left = self._where_it_stands()
+        name = self.job_id()
+        print(
+            f"\n{stands}\n"
+            f"Nothing was cancelled. To go on, provider.resume({name!r})\n"
+            "collects, and with submit=True sends the rest; or in a shell:\n"
+            f"  qiskit-parallel-ionq resume {name}{' --submit' if left else ''}",
+            file=sys.stderr,
+            flush=True,
+        )
+
+    def interrupt(self) -> None:
+        """Do what the first Ctrl-C does: `leave`; or cancel, if the run was told so (``on_interrupt``)."""
+        if not self._cancels_on_interrupt:
+            self.leave()
+            return
+        self.cancel()
+        self._conductor.detach(self._batch)
+        stands, _ = self._where_it_stands()
+        print(f"\n{stands}\nWhat has no result is cancelled.", file=sys.stderr, flush=True)
 
     def hand_over(self, timeout: float = 150.0) -> None:
         """Let somebody else go on with this run; used by ``provider.resume``.
@@ -315,29 +333,30 @@ class ParallelIonQJob(JobV1):
         spelled = [_spelled_out(entry) for entry in entries]
         return spelled[0] if len(spelled) == 1 else spelled
 
-    def _wait_for(self, done: Callable[[], bool], timeout: float | None) -> bool:
+    def _wait_for(
+        self,
+        done: Callable[[], bool],
+        timeout: float | None,
+        bar: AbstractContextManager[None] = nullcontext(),  # noqa: B008 - it has no state
+    ) -> bool:
         """Block until something holds; the first Ctrl-C stops the sending and is passed on."""
         self._conductor.loop.require_ours()
         try:
-            return self._batch.wait_for(done, timeout)
+            with bar:
+                return self._batch.wait_for(done, timeout)
         except KeyboardInterrupt:
-            if self._cancels_on_interrupt:
-                self.cancel()
-            self.leave()
+            self.interrupt()
             raise
 
-    def _where_it_stands(self) -> str:
+    def _where_it_stands(self) -> tuple[str, int]:
+        """Return that in words, and how many circuits are not known to be accepted."""
         sent = list(zip(self._batch.parcels, self._batch.submissions, strict=False))  # they grow
         accepted = sum(len(parcel.circuits) for parcel, at in sent if at.job_id is not None)
         in_doubt = (Phase.SENDING, Phase.UNKNOWN)
         doubts = sum(len(parcel.circuits) for parcel, at in sent if at.phase in in_doubt)
         waiting = len(self) - accepted - doubts
-        name = self.job_id()
-        return (
-            f"run {name}: {accepted} accepted, {doubts} in doubt, {waiting} not sent. Nothing was cancelled. "
-            f"Collect with provider.resume({name!r}), send the rest with provider.resume({name!r}, "
-            "submit=True), or cancel with job.cancel()"
-        )
+        stands = f"run {self.job_id()}: {accepted} accepted, {doubts} in doubt, {waiting} not sent."
+        return stands, doubts + waiting
 
     def _merged(self) -> Result:
         require_handy(self.job_id(), self._batch.outcomes.size)

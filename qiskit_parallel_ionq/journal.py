@@ -21,10 +21,10 @@ from typing import Any, Protocol
 from . import chronicle
 from .chronicle import Place
 from .errors import JournalError, RunBusyError
+from .state_folder import SUFFIX
 
 logger = logging.getLogger("qiskit_parallel_ionq")
 
-SUFFIX = ".journal"
 BODIES, RESULTS = ".circuits", ".results"
 LARGEST_BODIES = 256_000_000
 """Bytes of requests that are kept for one run."""

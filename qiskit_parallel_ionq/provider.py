@@ -12,6 +12,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -47,6 +48,7 @@ from .target import Gateset
 from .transport import Reply, Transport
 from .wire import CatalogEntry, Characterization, CostEstimate, SessionRecord
 from .worker import Worker
+from .workshop import require_processes
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -83,9 +85,12 @@ class ParallelIonQProvider:
         proxies: scheme -> proxy URL; proxies of the environment are not used.
         state_dir: folder in which runs are recorded, so that any process can go on with them. None:
             ``QISKIT_PARALLEL_IONQ_STATE_DIR``, else the platform's folder for the state of programs.
+        executor: compiles circuits in other processes: a ``ProcessPoolExecutor``, or Dask's. It stays yours
+            to end. None: the thread that calls ``run`` does.
 
     Raises:
         CredentialsError: a URL that a key must not be sent to.
+        OptionError: the executor's workers are threads.
     """
 
     def __init__(
@@ -96,6 +101,7 @@ class ParallelIonQProvider:
         custom_headers: Mapping[str, str] | None = None,
         proxies: Mapping[str, str] | None = None,
         state_dir: str | os.PathLike[str] | None = None,
+        executor: Executor | None = None,
     ) -> None:
         # A report of an error may print local variables: none of these may show.
         custom_headers, proxies = unshown(custom_headers or {}), unshown(proxies or {})
@@ -112,6 +118,9 @@ class ParallelIonQProvider:
         if url:
             self._given_url = checked_url(url)
         self._archive: Archive | None = Archive(None if state_dir is None else Path(state_dir).expanduser())
+        if executor is not None:
+            require_processes(executor)
+        self.executor = executor
         self._custom_headers = unshown(custom_headers or {})
         self._proxies = proxies
         self._seeds = np.random.SeedSequence()
@@ -132,20 +141,26 @@ class ParallelIonQProvider:
 
     @classmethod
     def local(
-        cls, seed: int | None = None, *, state_dir: str | os.PathLike[str] | None = None, **service: Any
+        cls,
+        seed: int | None = None,
+        *,
+        state_dir: str | os.PathLike[str] | None = None,
+        executor: Executor | None = None,
+        **service: Any,
     ) -> ParallelIonQProvider:
         """Return a provider of an emulated IonQ service inside this process: no key, no network, no cost.
 
         Args:
             seed: makes every count of a program that runs the same circuits again reproducible.
             state_dir: folder in which runs are recorded. None: they are not; the service forgets them, too.
+            executor: compiles circuits in other processes.
             **service: knobs of the emulator, such as ``round_trip=0.15`` and ``execution_time=0.5``
                 (seconds); see `qiskit_parallel_ionq.emulator.LocalIonQ`.
         """
         from .emulator import LocalIonQ
 
         ionq = LocalIonQ(seed=seed, **service).start()
-        provider = cls(ionq.api_key, ionq.url, state_dir=state_dir)
+        provider = cls(ionq.api_key, ionq.url, state_dir=state_dir, executor=executor)
         if state_dir is None:
             provider._archive = None
         provider._at_close(ionq.close)
@@ -442,12 +457,15 @@ class ParallelIonQProvider:
             raise JobError(f"this provider knows no job {job_id!r}")
         return job
 
-    def jobs(self) -> list[Summary]:
-        """Return all runs recorded on this machine for this service, the latest first.
+    def jobs(self, limit: int | None = None) -> list[Summary]:
+        """Return the runs recorded on this machine for this service, the latest first.
 
         A record that cannot be read is left out, with a warning.
+
+        Args:
+            limit: how many at the most; None: all.
         """
-        return self._recall().jobs()
+        return self._recall().jobs(limit)
 
     def retrieve_job(self, job_id: str) -> ParallelIonQJob:
         """Return a job of any process: from its record, else from the service alone. Sends no circuit.

@@ -4,11 +4,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 
 from . import wire
-from .archive import Archive, is_run_id
+from .archive import Archive
 from .backend import ParallelIonQBackend
 from .batch import Batch
 from .chronicle import Chronicle, Run, Summary, summary
@@ -18,6 +19,7 @@ from .job import ParallelIonQJob
 from .journal import NoRecord, Record
 from .reconcile import Listing
 from .salvage import rebuilt_run, single_job
+from .state_folder import is_run_id
 from .target import Gateset
 from .worker import Report
 
@@ -69,17 +71,19 @@ class Recall:
         self._account = account
         self._archive = archive
 
-    def jobs(self) -> list[Summary]:
-        """Return all runs recorded for this service, the latest first; see ``provider.jobs``."""
-        if self._archive is None:
-            return []
-        found = []
-        for run_id in self._archive.runs():
+    def jobs(self, limit: int | None = None) -> list[Summary]:
+        """Return the runs recorded for this service, the latest first; see ``provider.jobs``."""
+        return [] if self._archive is None else list(islice(self._recorded(self._archive), limit))
+
+    def _recorded(self, archive: Archive) -> Iterator[Summary]:
+        for run_id in archive.runs():
             try:
-                found.append(summary(self._archive.read(run_id)))
+                run = summary(archive.read(run_id))
             except JournalError as error:
                 logger.warning("The record of run %s cannot be read: %s", run_id, error)
-        return [run for run in found if run.url == self._account.url]
+                continue
+            if run.url == self._account.url:
+                yield run
 
     def retrieve(self, job_id: str) -> ParallelIonQJob:
         """Return a job of any process; see ``provider.retrieve_job``."""

@@ -4,13 +4,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from .batch import Changed
 from .chronicle import base62, new_run_id
-from .drafts import Draft, unfit
-from .errors import BudgetError, CircuitError
+from .drafts import Draft
+from .errors import BudgetError
 from .job import ParallelIonQJob
 from .options import RunOptions
 
@@ -34,10 +35,17 @@ class Stretch:
 class Sends(Protocol):
     """What is asked of the backend."""
 
-    def draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
-        """Check one circuit of a list."""
+    def drafted(self, circuits: Sequence[Any], options: RunOptions, *, first: int) -> list[Draft]:
+        """Check circuits; one that cannot run fails alone."""
 
-    def send(self, drafts: Sequence[Draft], options: RunOptions, stretch: Stretch) -> ParallelIonQJob:
+    def send(
+        self,
+        drafts: Sequence[Draft],
+        options: RunOptions,
+        stretch: Stretch,
+        *,
+        executor: Executor | None,
+    ) -> ParallelIonQJob:
         """Send checked circuits as a run."""
 
 
@@ -48,10 +56,13 @@ class Sender:
         backend: where to.
         options: of the whole stream.
         seed: of what is sampled here.
+        executor: makes requests in other processes.
     """
 
-    def __init__(self, backend: Sends, options: RunOptions, seed: int) -> None:
-        self._backend, self._options, self._seed = backend, options, seed
+    def __init__(
+        self, backend: Sends, options: RunOptions, seed: int, executor: Executor | None = None
+    ) -> None:
+        self._backend, self._options, self._seed, self._executor = backend, options, seed, executor
         self._name = new_run_id()[:-_DIGITS]
         self._number = 0
         self._jobs = 0
@@ -74,11 +85,11 @@ class Sender:
             BudgetError: the stream would leave its bounds. Nothing of the stretch was sent.
         """
         options = self._left()
-        drafts = [self._draft(first + place, circuit, options) for place, circuit in enumerate(circuits)]
+        drafts = self._backend.drafted(circuits, options, first=first)
         run_id = self._name + base62(self._number, _DIGITS)
         self._number += 1
         stretch = Stretch(run_id, self.stream_id, first, self._seed, changed)
-        job = self._backend.send(drafts, options, stretch)
+        job = self._backend.send(drafts, options, stretch, executor=self._executor)
         self._jobs += job.batch.announced
         if job.batch.budget is not None:
             self._cost += job.batch.budget.total
@@ -97,9 +108,3 @@ class Sender:
             max_jobs=None if options.max_jobs is None else options.max_jobs - self._jobs,
             max_cost=None if options.max_cost is None else max(0.0, options.max_cost - self._cost),
         )
-
-    def _draft(self, index: int, circuit: Any, options: RunOptions) -> Draft:
-        try:
-            return self._backend.draft(index, circuit, options)
-        except CircuitError as error:
-            return unfit(getattr(circuit, "name", f"circuit {index}"), error)

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import settings
 
 from qiskit_parallel_ionq import ParallelIonQProvider
-from qiskit_parallel_ionq.archive import VARIABLE
 from qiskit_parallel_ionq.emulator import LocalIonQ
+from qiskit_parallel_ionq.state_folder import VARIABLE
 
 # A machine that is shared is slow at times; that is no fault of an example.
 settings.register_profile("patient", deadline=None)

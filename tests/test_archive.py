@@ -15,10 +15,11 @@ import pytest
 
 from qiskit_parallel_ionq import archive as module
 from qiskit_parallel_ionq import chronicle
-from qiskit_parallel_ionq.archive import KEEP_SECONDS, VARIABLE, Archive, default_folder, is_run_id
+from qiskit_parallel_ionq.archive import KEEP_SECONDS, Archive
 from qiskit_parallel_ionq.chronicle import Run
 from qiskit_parallel_ionq.errors import JournalError, RunBusyError
 from qiskit_parallel_ionq.journal import Disk
+from qiskit_parallel_ionq.state_folder import VARIABLE, default_folder, is_run_id
 
 RUN = Run("r" * 22, 2, "simulator", seed=1, shots=(5, 5))
 posix = pytest.mark.skipif(os.name == "nt", reason="POSIX file modes and links")

@@ -122,15 +122,16 @@ def test_an_opaque_instruction_with_classical_bits_is_named(refuse):
 
 
 def test_a_bug_while_compiling_costs_one_circuit_and_no_job(local, local_service, monkeypatch):
-    compile_circuit = compiler.compile_circuit
+    compile_pulses = compiler.compile_pulses
 
     def buggy(circuit, *rest):
         if circuit.name == "unlucky":
             raise ZeroDivisionError("a bug")
-        return compile_circuit(circuit, *rest)
+        return compile_pulses(circuit, *rest)
 
-    monkeypatch.setattr(compiler, "compile_circuit", buggy)
+    monkeypatch.setattr(compiler, "compile_pulses", buggy)
     circuits = [holding(named("good", 1)) for _ in range(4)]
+    circuits[2] = holding(named("good", 2))
     circuits[2].name = "unlucky"
     before = local_service.stats().posts
     job = local.get_backend("simulator").run(circuits, shots=5)

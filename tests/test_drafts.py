@@ -13,8 +13,9 @@ from qiskit.circuit.library import PauliEvolutionGate, UnitaryGate, efficient_su
 from qiskit.quantum_info import SparsePauliOp
 
 from qiskit_parallel_ionq import CircuitError, compiler
-from qiskit_parallel_ionq.drafts import Structure, _template, draft, drafts
+from qiskit_parallel_ionq.drafts import _lifted_template, _native_template, bound_drafts, draft, drafter
 from qiskit_parallel_ionq.gates import GPI2Gate
+from qiskit_parallel_ionq.structure import Structure
 
 RNG = np.random.default_rng(3)
 
@@ -49,7 +50,7 @@ def test_a_draft_encodes_what_running_the_bound_circuit_would_send(local, name, 
 @pytest.fixture
 def compiled(monkeypatch):
     """The circuits that were compiled as templates."""
-    _template.cache_clear()
+    _native_template.cache_clear()
     seen = []
     real = compiler.native_template
     monkeypatch.setattr(compiler, "native_template", lambda c, *a: seen.append(c) or real(c, *a))
@@ -86,7 +87,7 @@ def test_templates_are_kept_within_bounds(local, compiled):
             circuit.rx(Parameter("x"), 0) if not circuit.num_parameters else circuit.h(0)
         circuit.measure(0, 0)
         backend.drafts(circuit, [[0.1]], backend.run_options())
-    assert _template.cache_info().currsize == _template.cache_info().maxsize == 64
+    assert _native_template.cache_info().currsize == _native_template.cache_info().maxsize == 64
 
 
 def test_threads_share_templates(local, compiled):
@@ -117,7 +118,7 @@ def test_angles_bits_and_gates_tell_structures_apart():
         getattr(circuit, gate)(angle, 0)
         circuit.cx(0, target) if target else circuit.h(0)
         circuit.measure(0, clbit)
-        return Structure(circuit)
+        return Structure.of(circuit)
 
     assert made() == made()
     assert hash(made()) == hash(made())
@@ -128,9 +129,9 @@ def test_angles_bits_and_gates_tell_structures_apart():
 
 def test_a_changed_circuit_is_another_structure():
     circuit = ansatz()
-    before = Structure(circuit)
+    before = Structure.of(circuit)
     circuit.data.insert(0, circuit.data[0])
-    assert Structure(circuit) != before
+    assert Structure.of(circuit) != before
 
 
 def test_gates_made_in_python_equal_only_themselves():
@@ -139,8 +140,8 @@ def test_gates_made_in_python_equal_only_themselves():
     one.append(gate, [0], copy=False)
     same.append(gate, [0], copy=False)
     other.append(UnitaryGate(np.eye(2)), [0])
-    assert Structure(one) == Structure(same)
-    assert Structure(one) != Structure(other)
+    assert Structure.of(one) == Structure.of(same)
+    assert Structure.of(one) != Structure.of(other)
 
 
 def test_a_circuit_with_an_evolution_is_compiled_once(local, compiled):
@@ -188,7 +189,7 @@ def test_a_value_that_is_not_finite_is_named(local):
     values = np.zeros((2, circuit.num_parameters))
     values[1, 4] = np.nan
     with pytest.raises(CircuitError, match=r"set 1 .*θ\[4\] .*nan"):
-        drafts(circuit, "native", backend.target, 1, values)
+        drafter(circuit, "native", backend.target, 1)(values)
 
 
 def test_mid_circuit_measurements_go_out_as_openqasm(local):
@@ -200,3 +201,111 @@ def test_mid_circuit_measurements_go_out_as_openqasm(local):
     backend = local.get_backend("qpu.forte-1")
     made = backend.drafts(circuit, [[0.1], [0.2]], backend.run_options())
     assert [each.encode().kind for each in made] == ["qasm3", "qasm3"]
+
+
+# ── bound circuits that differ only in numbers ──
+
+
+def bound(circuit, count, *, special=0, seed=5):
+    """The circuit with random numbers, some sets of them multiples of a quarter turn."""
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(-3, 3, (count, circuit.num_parameters))
+    values[:special] = rng.integers(-2, 3, (special, circuit.num_parameters)) * np.pi / 2
+    made = [circuit.assign_parameters(row) for row in values]
+    for number, each in enumerate(made):
+        each.name = f"number {number}"
+        each.metadata = {"number": number}
+    return made
+
+
+@pytest.fixture
+def lifted(monkeypatch):
+    """The circuits that were compiled as templates for others."""
+    _lifted_template.cache_clear()
+    seen = []
+    real = compiler.lifted_template
+    monkeypatch.setattr(compiler, "lifted_template", lambda c, *a: seen.append(c) or real(c, *a))
+    return seen
+
+
+@pytest.mark.parametrize("count", [3, 60])
+@pytest.mark.parametrize("level", [0, 1])
+@pytest.mark.parametrize("name", ["simulator", "qpu.forte-1"])
+@pytest.mark.parametrize("measured", [True, False])
+def test_a_circuit_among_others_like_it_is_sent_as_if_it_were_alone(
+    local, lifted, name, level, count, measured
+):
+    target = local.get_backend(name).target
+    circuit = ansatz() if measured else efficient_su2(3, reps=1)
+    circuits = bound(circuit, count, special=count // 3)
+    circuits.insert(1, bound(ansatz(2), 1)[0])
+    made = bound_drafts([(each, "native") for each in circuits], target, level)
+    for each, one in zip(made, circuits, strict=True):
+        ours, theirs = each.encode(), draft(one, "native", target, level).encode()
+        assert ours == theirs
+        assert ours.header["metadata"] == one.metadata
+        assert (each.name, each.num_clbits) == (one.name, one.num_clbits)
+    assert len(lifted) == 1
+
+
+def test_what_a_template_was_made_of_does_not_matter(local, lifted):
+    target = local.get_backend("simulator").target
+    first = bound(ansatz(), 4, special=4)
+    second = bound(ansatz(), 4, seed=6)
+    bound_drafts([(each, "native") for each in first], target, 1)
+    made = bound_drafts([(each, "native") for each in second], target, 1)
+    assert len(lifted) == 1
+    for each, one in zip(made, second, strict=True):
+        assert each.encode() == draft(one, "native", target, 1).encode()
+
+
+@pytest.mark.parametrize("level", [None, 2, 3])
+def test_where_a_search_may_find_more_each_circuit_is_by_itself(local, lifted, level):
+    target = local.get_backend("simulator").target
+    bound_drafts([(each, "native") for each in bound(ansatz(), 3)], target, level)
+    assert lifted == []
+
+
+def test_only_circuits_of_gates_that_are_read_share_a_template(local, lifted):
+    target = local.get_backend("simulator").target
+    circuits = []
+    for phase in (0.1, 0.2):
+        circuit = QuantumCircuit(1, 1)
+        circuit.append(GPI2Gate(phase), [0])
+        circuit.measure(0, 0)
+        empty = QuantumCircuit(1, 1)
+        empty.measure(0, 0)
+        empty.barrier()
+        circuits += [circuit, empty]
+    made = bound_drafts([(each, "native") for each in circuits], target, 1)
+    assert lifted == []
+    assert [each.encode().num_gates for each in made] == [1, 2, 1, 2]  # two stand for none
+
+
+def test_a_failure_among_circuits_alike_is_that_circuits_own(local, monkeypatch):
+    target = local.get_backend("simulator").target
+    made = bound_drafts([(each, "native") for each in bound(ansatz(), 40)], target, 1)
+    real = compiler.NativeTemplate.pulses
+    one = {"left": 2}  # all together first, then the first by itself
+
+    def buggy(self, row):
+        one["left"] -= 1
+        if one["left"] >= 0:
+            raise ZeroDivisionError("a bug")
+        return real(self, row)
+
+    monkeypatch.setattr(compiler.NativeTemplate, "pulses", buggy)
+    with pytest.raises(ZeroDivisionError):
+        made[0].encode()
+    assert made[1].encode().name == "number 1"
+
+
+def test_a_list_of_circuits_alike_has_the_results_of_each(local):
+    backend = local.get_backend("simulator")
+    circuits = bound(ansatz(), 30, special=4)
+    together = backend.run(circuits, shots=50, seed_simulator=3).result()
+    for number in (0, 7, 29):
+        alone = backend.run(circuits[number], shots=50).result()
+        assert together.results[number].header["name"] == f"number {number}"
+        mine, theirs = (r.data(i)["probabilities"] for r, i in ((together, number), (alone, 0)))
+        assert mine == pytest.approx(theirs, abs=1e-9)

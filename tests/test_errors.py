@@ -54,6 +54,7 @@ EXAMPLES = [
     errors.SessionEndedError("over"),
     errors.SessionUnknownError("lost", candidates=("a", "b")),
     CircuitError("circuit 3"),
+    errors.CircuitFileError("bell.qasm:4: no such gate", file="bell.qasm", line=4),
     CompileError("no way"),
     EncodeError("no words"),
     *(

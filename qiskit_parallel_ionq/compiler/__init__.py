@@ -7,6 +7,8 @@ works is in ``docs/compiler.md``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 from qiskit import QuantumCircuit
@@ -31,9 +33,10 @@ from qiskit_parallel_ionq.compiler.checking import (
 from qiskit_parallel_ionq.compiler.dynamic import is_dynamic, lower_dynamic
 from qiskit_parallel_ionq.compiler.emission import Pulse
 from qiskit_parallel_ionq.compiler.inlining import inline
-from qiskit_parallel_ionq.compiler.native import to_native
+from qiskit_parallel_ionq.compiler.native import Reading, to_native, understand
 from qiskit_parallel_ionq.compiler.plugin import RememberParameters
-from qiskit_parallel_ionq.compiler.unbound import NativeTemplate, Row
+from qiskit_parallel_ionq.compiler.reading import FENCES, READABLE, numbers
+from qiskit_parallel_ionq.compiler.unbound import NativeTemplate, Sheet, Table
 from qiskit_parallel_ionq.compiler.unrolling import unroll
 from qiskit_parallel_ionq.errors import CompileError
 
@@ -53,20 +56,43 @@ def compile_circuit(circuit: QuantumCircuit, target: Target, level: int = 1) -> 
         CircuitError: the circuit is wider than the target.
         CompileError: there is no way; the message names circuit, gate and position.
     """
-    if target.num_qubits is not None and circuit.num_qubits > target.num_qubits:
-        check(circuit, target)
-    try:
+    with _explained(circuit, target):
         if not is_native_target(target) or is_restricted(target):
             return pass_manager(target, level).run(circuit)
         native, wires = to_native(unroll(circuit), target_family(target), level)
+    if wires != list(range(len(wires))):
+        _report(native, circuit, wires)
+    return native
+
+
+def read_circuit(circuit: QuantumCircuit, target: Target, level: int = 1) -> Reading:
+    """Do the first half of `compile_circuit`; the other half is ``pulses()`` of what this returns.
+
+    Args:
+        circuit: as for `compile_circuit`, measured at its end.
+        target: where it is to run, with native gates, and any two qubits can interact.
+        level: as for `compile_circuit`.
+
+    Raises:
+        CircuitError: the circuit is wider than the target.
+        CompileError: there is no way; the message names circuit, gate and position.
+    """
+    with _explained(circuit, target):
+        return understand(unroll(circuit), target_family(target), level)
+
+
+@contextmanager
+def _explained(circuit: QuantumCircuit, target: Target) -> Iterator[None]:
+    """Say what is wrong with a circuit that cannot be compiled."""
+    if target.num_qubits is not None and circuit.num_qubits > target.num_qubits:
+        check(circuit, target)
+    try:
+        yield
     except CompileError:
         raise
     except QiskitError as error:
         check(circuit, target)
         raise CompileError(f"circuit {circuit.name!r} cannot be compiled: {error}") from error
-    if wires != list(range(len(wires))):
-        _report(native, circuit, wires)
-    return native
 
 
 def _report(native: QuantumCircuit, circuit: QuantumCircuit, wires: list[int]) -> None:
@@ -120,6 +146,17 @@ def native_template(circuit: QuantumCircuit, target: Target, level: int = 1) -> 
         raise CompileError(f"circuit {circuit.name!r} cannot be compiled: {error}") from error
 
 
+def lifted_template(circuit: QuantumCircuit, target: Target, level: int = 1) -> NativeTemplate:
+    """Compile a bound circuit as far as can be without its numbers, so that others take their place.
+
+    Args:
+        circuit: of standard gates that the compiler reads.
+        target: where it is to run, with native gates, and any two qubits can interact.
+        level: 0 or 1, as for `compile_circuit`.
+    """
+    return NativeTemplate(circuit, None, target_family(target), level, relabelling=True)
+
+
 @lru_cache(maxsize=64)
 def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
     """Return what ``transpile`` would run for this target and level, built once.
@@ -139,17 +176,25 @@ def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
 
 
 __all__ = [
+    "FENCES",
+    "READABLE",
     "NativeTemplate",
     "Pulse",
-    "Row",
+    "Reading",
+    "Sheet",
+    "Table",
     "check",
     "compile_circuit",
     "inline",
     "is_dynamic",
     "is_isa",
     "is_native_target",
+    "is_restricted",
+    "lifted_template",
     "lower_dynamic",
     "native_template",
+    "numbers",
     "pass_manager",
+    "read_circuit",
     "why_not_isa",
 ]

@@ -8,12 +8,14 @@ with x, y, z within ±π/2. Where wires may be relabelled, a block times SWAP do
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from math import cos, pi, sin
 
 import numpy as np
 from qiskit.synthesis import TwoQubitWeylDecomposition
 
+from qiskit_parallel_ionq.compiler.columns import each_row
 from qiskit_parallel_ionq.compiler.program import TINY, Fence, Item, Program, Term
 from qiskit_parallel_ionq.compiler.rotations import Vector, X, Y, Z, alignment, from_matrix, perpendicular
 
@@ -87,8 +89,11 @@ def _replay_block(program: Program, block: _Block) -> None:
         angles = [term.t for term in terms]
         settled = _all_commute(terms)
         if not settled or (program.relabelling and _better(_mirrored(angles), angles)):
-            weyl = TwoQubitWeylDecomposition(_matrix(block), fidelity=None)
-            canonical = [-2 * weyl.a, -2 * weyl.b, -2 * weyl.c]
+            numbers = [
+                number for term in terms for number in (term.t, *term.axis(block.a), *term.axis(block.b))
+            ]
+            weyl = each_row(_canonical, numbers)
+            canonical = list(weyl[:3])
             mirror = program.relabelling and _better(_mirrored(canonical), canonical)
             if _better(_mirrored(canonical) if mirror else canonical, angles):
                 _replay_weyl(program, block, weyl, mirror=mirror)
@@ -97,24 +102,46 @@ def _replay_block(program: Program, block: _Block) -> None:
         program.replay(term)
 
 
-def _replay_weyl(program: Program, block: _Block, weyl: TwoQubitWeylDecomposition, *, mirror: bool) -> None:
-    """Add a block in its canonical form; mirrored, a swap is part of it and undone by relabelling."""
+def _replay_weyl(program: Program, block: _Block, weyl: Sequence[float], *, mirror: bool) -> None:
+    """Add a block in its canonical form; mirrored, a swap is part of it and undone by relabelling.
+
+    Args:
+        program: where to.
+        block: on which wires.
+        weyl: from `_canonical`.
+        mirror: whether to.
+    """
     wires = program.wires
-    # Qiskit's "right" factors act on the first, less significant qubit.
-    program.turn(wires[block.a], from_matrix(weyl.K2r))
-    program.turn(wires[block.b], from_matrix(weyl.K2l))
+    before_a, before_b, after_a, after_b = [tuple(weyl[start : start + 4]) for start in (3, 7, 11, 15)]
+    program.turn(wires[block.a], before_a)  # type: ignore[arg-type]
+    program.turn(wires[block.b], before_b)  # type: ignore[arg-type]
     shift = pi / 2 if mirror else 0.0
-    for axis, half in ((X, weyl.a), (Y, weyl.b), (Z, weyl.c)):
-        program.act(wires[block.a], wires[block.b], axis, axis, shift - 2 * half)
+    for axis, angle in zip((X, Y, Z), weyl[:3], strict=True):
+        program.act(wires[block.a], wires[block.b], axis, axis, shift + angle)
     if mirror:
         program.swap(block.a, block.b)
-    program.turn(wires[block.a], from_matrix(weyl.K1r))
-    program.turn(wires[block.b], from_matrix(weyl.K1l))
+    program.turn(wires[block.a], after_a)  # type: ignore[arg-type]
+    program.turn(wires[block.b], after_b)  # type: ignore[arg-type]
+
+
+def _canonical(numbers: Sequence[float]) -> list[float]:
+    """Return the canonical form of a block.
+
+    Args:
+        numbers: t, direction on the first wire, direction on the second, of each interaction.
+
+    Returns:
+        Its three angles, then four rotations: of the first and second wire before, and of both after it.
+    """
+    weyl = TwoQubitWeylDecomposition(_matrix(numbers), fidelity=None)
+    # Qiskit's "right" factors act on the first, less significant qubit.
+    rotations = [from_matrix(each) for each in (weyl.K2r, weyl.K2l, weyl.K1r, weyl.K1l)]
+    return [-2 * weyl.a, -2 * weyl.b, -2 * weyl.c, *[x for rotation in rotations for x in rotation]]
 
 
 def _better(new: list[float], old: list[float]) -> bool:
     """Return whether angles are fewer, or as many and clearly smaller: pulses may be lost by the change."""
-    ours, theirs = (sorted(abs(angle) for angle in angles if abs(angle) > TINY) for angles in (new, old))
+    ours, theirs = ([abs(angle) for angle in angles if abs(angle) > TINY] for angles in (new, old))
     return len(ours) < len(theirs) or (len(ours) == len(theirs) and sum(ours) < sum(theirs) - _GAIN)
 
 
@@ -135,15 +162,15 @@ def _all_commute(terms: list[Term]) -> bool:
     return True
 
 
-def _matrix(block: _Block) -> np.ndarray:
-    """Return the block's 4x4 unitary, its first wire the less significant qubit."""
+def _matrix(numbers: Sequence[float]) -> np.ndarray:
+    """Return the 4x4 unitary, the first wire the less significant qubit. Arguments as for `_canonical`."""
     matrix = np.eye(4, dtype=complex)
-    for term in block.terms:
-        pauli = np.kron(_pauli(term.axis(block.b)), _pauli(term.axis(block.a)))
-        matrix = cos(term.t / 2) * matrix - 1j * sin(term.t / 2) * (pauli @ matrix)
+    for start in range(0, len(numbers), 7):
+        t, a, b = numbers[start], numbers[start + 1 : start + 4], numbers[start + 4 : start + 7]
+        matrix = cos(t / 2) * matrix - 1j * sin(t / 2) * (np.kron(_pauli(b), _pauli(a)) @ matrix)
     return matrix
 
 
-def _pauli(direction: tuple[float, float, float]) -> np.ndarray:
+def _pauli(direction: Sequence[float]) -> np.ndarray:
     x, y, z = direction
     return np.array([[z, x - 1j * y], [x + 1j * y, -z]])

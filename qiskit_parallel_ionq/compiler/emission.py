@@ -14,12 +14,13 @@ most.
 
 from __future__ import annotations
 
-from math import atan2, cos, hypot, pi, sin, sqrt
+from math import pi
 from typing import Any, NamedTuple
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
 
+from qiskit_parallel_ionq.compiler.columns import Column, atan2, choose, cos, sin, sqrt
 from qiskit_parallel_ionq.compiler.ordering import MSWires, ZZWires, reorder
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Term
 from qiskit_parallel_ionq.compiler.rotations import (
@@ -81,7 +82,7 @@ class Emitter:
     def _zz(self, term: Term, sign_a: int, sign_b: int) -> None:
         self._land(term.a, term.u, sign_a)
         self._land(term.b, term.v, sign_b)
-        t = term.t * sign_a * sign_b
+        t = term.t * (sign_a * sign_b)
         if t < 0.0:
             # Only a quarter turn may come with the wrong sign: it differs from the right one by Z ⊗ Z, which
             # is virtual.
@@ -93,51 +94,62 @@ class Emitter:
     def _ms(self, term: Term, next_a: Vector | None, next_b: Vector | None) -> None:
         p = self._tilt(term.a, term.u, next_a)
         q = self._tilt(term.b, term.v, next_b)
-        if term.t < 0.0:
+        t: Any = term.t
+        if t.__class__ is Column:
+            q = choose(t.values < 0.0, t, q + pi, q)
+        elif t < 0.0:
             q += pi
-        angle = min(abs(term.t) / (2 * pi), 0.25)
+        angle = min(abs(t) / (2 * pi), 0.25)
         self.pulses.append(Pulse("ms", (term.a, term.b), (turns(p), turns(q), angle)))
 
-    def _gpi(self, wire: int, angle: float) -> None:
-        self._real[wire] = product((0.0, cos(angle), sin(angle), 0.0), self._real[wire])
-        self.pulses.append(Pulse("gpi", (wire,), (turns(angle),)))
+    def _gpi(self, wire: int, x: float, y: float) -> None:
+        """Send a half turn about the direction (x, y) of the equator."""
+        self._real[wire] = product((0.0, x, y, 0.0), self._real[wire])
+        self.pulses.append(Pulse("gpi", (wire,), (turns(atan2(y, x)),)))
 
-    def _gpi2(self, wire: int, angle: float) -> None:
-        self._real[wire] = product((HALF, HALF * cos(angle), HALF * sin(angle), 0.0), self._real[wire])
-        self.pulses.append(Pulse("gpi2", (wire,), (turns(angle),)))
+    def _gpi2(self, wire: int, x: float, y: float) -> None:
+        """Send a quarter turn about the direction (x, y) of the equator."""
+        self._real[wire] = product((HALF, HALF * x, HALF * y, 0.0), self._real[wire])
+        self.pulses.append(Pulse("gpi2", (wire,), (turns(atan2(y, x)),)))
 
     def _land(self, wire: int, direction: Vector, sign: int) -> None:
         """Bring a direction to +z or -z with at most two pulses."""
         x, y, z = rotate(self._real[wire], direction)
-        if x * x + y * y < PARALLEL:
+        level = x * x + y * y
+        if level < PARALLEL:
             if z * sign < 0.0:
-                self._gpi(wire, 0.0)
+                self._gpi(wire, 1.0, 0.0)
             return
-        azimuth = atan2(y, x)
-        if not -_FLAT < z < _FLAT:
+        level = sqrt(level)
+        x, y = x / level, y / level
+        if not abs(z) < _FLAT:
             # A quarter turn about the direction's own azimuth brings it down to the equator.
-            self._gpi2(wire, azimuth)
-            azimuth -= atan2(z, hypot(x, y))
-        self._gpi2(wire, azimuth - sign * pi / 2)
+            self._gpi2(wire, x, y)
+            x, y = x * level + y * z, y * level - x * z
+        self._gpi2(wire, sign * y, -sign * x)
 
-    def _tilt(self, wire: int, direction: Vector, after: Vector | None) -> float:
+    def _tilt(self, wire: int, direction: Vector, after: Vector | None) -> Any:
         """Bring a direction to the equator with at most one pulse, and return its azimuth in radians.
 
         At a pole any pulse does it; the one that also brings the wire's next direction to the equator is
         taken.
         """
         x, y, z = rotate(self._real[wire], direction)
-        if -_FLAT < z < _FLAT:
+        if abs(z) < _FLAT:
             return atan2(y, x)
-        if x * x + y * y < PARALLEL:
-            azimuth = 0.0
+        level = x * x + y * y
+        if level < PARALLEL:
+            x, y = 1.0, 0.0
             if after is not None:
                 nx, ny, _ = rotate(self._real[wire], after)
-                if nx * nx + ny * ny > PARALLEL:
-                    azimuth = atan2(ny, nx)
+                level = nx * nx + ny * ny
+                if level > PARALLEL:
+                    level = sqrt(level)
+                    x, y = nx / level, ny / level
         else:
-            azimuth = atan2(y, x)
-        self._gpi2(wire, azimuth)
+            level = sqrt(level)
+            x, y = x / level, y / level
+        self._gpi2(wire, x, y)
         x, y, _ = rotate(self._real[wire], direction)
         return atan2(y, x)
 
@@ -158,27 +170,31 @@ class Emitter:
         flat, tilted = w * w + z * z, x * x + y * y
         if tilted < PARALLEL:
             if z * z > PARALLEL:
-                half = atan2(z, w)
-                self._gpi(wire, 0.0)
-                self._gpi(wire, half)
+                self._gpi(wire, 1.0, 0.0)
+                self._gpi(wire, *_point(atan2(z, w)))
             return
         azimuth = atan2(y, x)
         if flat < PARALLEL:
-            self._gpi(wire, azimuth)
+            self._gpi(wire, *_point(azimuth))
         elif z * z < PARALLEL and abs(w * w - 0.5) < _FLAT:
-            self._gpi2(wire, azimuth if w > 0 else azimuth + pi)
+            self._gpi2(wire, *_point(azimuth if w > 0 else azimuth + pi))
         elif abs(flat - 0.5) < _FLAT:
             # One GPI2 reaches the right pole, one GPI more the right azimuth.
             half = atan2(z, w)
-            self._gpi2(wire, azimuth - half + pi)
+            self._gpi2(wire, *_point(azimuth - half + pi))
             _, x, y, _ = product(frame, inverse(self._real[wire]))
-            self._gpi(wire, atan2(y, x))
+            self._gpi(wire, *_point(atan2(y, x)))
         else:
             # GPI2(c) GPI(b) GPI2(a) reaches everything: its middle half turn stands for any z rotation.
             mean, half = azimuth - pi / 2, atan2(z, w)
-            self._gpi2(wire, mean - half)
-            self._gpi(wire, mean + pi - atan2(sqrt(tilted), sqrt(flat)))
-            self._gpi2(wire, mean + half)
+            self._gpi2(wire, *_point(mean - half))
+            self._gpi(wire, *_point(mean + pi - atan2(sqrt(tilted), sqrt(flat))))
+            self._gpi2(wire, *_point(mean + half))
+
+
+def _point(angle: float) -> tuple[float, float]:
+    """Return the direction on the equator at an azimuth."""
+    return cos(angle), sin(angle)
 
 
 def _upcoming(items: list[Item], width: int) -> dict[tuple[int, int], Vector]:

@@ -5,12 +5,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import pi
+from typing import NamedTuple
 
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction, ControlFlowOp
 
 from qiskit_parallel_ionq.compiler.blocks import resynthesise
-from qiskit_parallel_ionq.compiler.emission import emit, write
+from qiskit_parallel_ionq.compiler.emission import Pulse, emit, write
 from qiskit_parallel_ionq.compiler.pauli_network import Settings, synthesise
 from qiskit_parallel_ionq.compiler.pauli_reading import read_paulis, split_tail
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Program, Term
@@ -96,6 +97,54 @@ def to_native(
         if isinstance(item, Fence) and item.instruction is not None:
             item.instruction = _compile_blocks(item.instruction, family, level)
     return emit(found.items, circuit, family, reordering=level > 0), found.wires
+
+
+class Mark(NamedTuple):
+    """What is left of an instruction that is no gate: nothing of Qiskit's."""
+
+    name: str
+    clbits: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A circuit whose gates are understood, and that is yet to be made short; small, and quick to pickle.
+
+    Classical bits are known by their places.
+    """
+
+    program: Program
+    family: Family
+    level: int
+    measured: bool
+
+    def pulses(self) -> list[Pulse]:
+        """Return native gates, and the measurements where they belong. It uses the program up: ask once."""
+        program = self.program
+        relabelling = program.relabelling
+        found = improve(program, self.family, self.level, measured=self.measured, relabelling=relabelling)
+        return write(found.items, program.width, self.family, reordering=self.level > 0)
+
+
+def understand(circuit: QuantumCircuit, family: Family, level: int) -> Reading:
+    """Read a circuit.
+
+    Args:
+        circuit: bound, of gates that `reading` knows, without control flow.
+        family: the two-qubit gate of the device.
+        level: as for `to_native`.
+
+    Raises:
+        CompileError: a gate is not known, or has a parameter that is not a finite real number.
+    """
+    program = Program(circuit.num_qubits, merging=level > 0, relabelling=level > 0)
+    read(circuit, program, step_by_step=level == 0)
+    places = {bit: place for place, bit in enumerate(circuit.clbits)}
+    for item in program.items:
+        if isinstance(item, Fence) and item.instruction is not None:
+            name, clbits = item.instruction.name, item.instruction.clbits
+            item.instruction = Mark(name, tuple([places[bit] for bit in clbits]))
+    return Reading(program, family, level, has_measurement(circuit))
 
 
 def shortest(

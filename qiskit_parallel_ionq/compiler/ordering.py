@@ -18,6 +18,7 @@ from qiskit_parallel_ionq.compiler.rotations import (
     alignment,
     back_z,
     cross,
+    dot,
     perpendicular,
     unit,
 )
@@ -78,7 +79,7 @@ class MSWires:
         for wire, direction in ((term.a, term.u), (term.b, term.v)):
             pole = self._pole[wire]
             normal = cross(pole, direction)
-            flat = normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2 < PARALLEL
+            flat = dot(normal, normal) < PARALLEL
             if self._loose[wire]:
                 if not flat:
                     self._pole[wire], self._loose[wire] = unit(normal), False

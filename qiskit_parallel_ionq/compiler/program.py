@@ -11,9 +11,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
-from math import atan2, pi, sqrt
+from math import pi
 from typing import Any
 
+import numpy as np
+
+from qiskit_parallel_ionq.compiler.columns import Column, atan2, choose, sqrt
 from qiskit_parallel_ionq.compiler.rotations import (
     IDENTITY,
     Quaternion,
@@ -153,7 +156,10 @@ class Program:
         wires, frames = self.wires, self.frames
         if isinstance(item, Term):
             a, b = wires[item.a], wires[item.b]
-            self.interact(a, b, back(frames[a], item.u), back(frames[b], item.v), item.t)
+            # Where nothing is carried yet, which is frequent, a direction stays the same.
+            u = item.u if frames[a] is IDENTITY else back(frames[a], item.u)
+            v = item.v if frames[b] is IDENTITY else back(frames[b], item.v)
+            self.interact(a, b, u, v, item.t)
             return
         mine = tuple([wires[wire] for wire in item.wires])
         total = tuple([product(frame, frames[wire]) for wire, frame in zip(mine, item.frames, strict=True)])
@@ -162,7 +168,7 @@ class Program:
     def interact(self, a: int, b: int, u: Vector, v: Vector, t: float) -> None:
         """Add an interaction along directions of the starting frames, or merge it with an earlier one."""
         t = self._fold(a, b, u, v, t)
-        if -TINY < t < TINY:
+        if abs(t) < TINY:
             return
         if self.merging and self._merge(a, b, u, v, t):
             return
@@ -171,8 +177,10 @@ class Program:
         self._history[a].append(term)
         self._history[b].append(term)
 
-    def _fold(self, a: int, b: int, u: Vector, v: Vector, t: float) -> float:
+    def _fold(self, a: int, b: int, u: Vector, v: Vector, t: Any) -> Any:
         """Return t within (-π/2, π/2]; the half turns taken out are Pauli gates that the frames carry."""
+        if t.__class__ is Column:
+            return self._fold_rows(a, b, u, v, t)
         if -1.5707963 < t <= 1.5707964:
             return t
         turns = round(t / pi)
@@ -184,6 +192,21 @@ class Program:
             self.frames[a] = product(self.frames[a], (0.0, *u))
             self.frames[b] = product(self.frames[b], (0.0, *v))
         return t
+
+    def _fold_rows(self, a: int, b: int, u: Vector, v: Vector, t: Any) -> Any:
+        """Do what `_fold` does to each row of a column."""
+        within = (t.values > -1.5707963) & (t.values <= 1.5707964)
+        if within.all():
+            return t
+        turns = np.rint(t.values / pi)
+        rest = t.values - turns * pi
+        low = rest < -1.5707963
+        odd = ~within & ((turns - low) % 2 == 1)
+        for wire, axis in ((a, u), (b, v)):
+            frame = self.frames[wire]
+            turned = product(frame, (0.0, *axis))
+            self.frames[wire] = tuple([choose(odd, t, *each) for each in zip(turned, frame, strict=True)])
+        return choose(within, t, t, choose(low, t, rest + pi, rest))
 
     def _merge(self, a: int, b: int, u: Vector, v: Vector, t: float) -> bool:
         """Join an earlier interaction of the pair when everything in between lets this one through."""
@@ -237,7 +260,7 @@ class Program:
     def _add(self, term: Term, t: float) -> None:
         """Lengthen an interaction; a Pauli pair taken out passes whatever commutes with the interaction."""
         term.t = self._fold(term.a, term.b, term.u, term.v, term.t + t)
-        if -TINY < term.t < TINY:
+        if abs(term.t) < TINY:
             self._remove(term)
 
     def _combine(
@@ -262,7 +285,7 @@ class Program:
         else:
             term.u, term.v = axis, along
         term.t = angle
-        if -TINY < angle < TINY:
+        if abs(angle) < TINY:
             self._remove(term)
 
     def _remove(self, term: Term) -> None:

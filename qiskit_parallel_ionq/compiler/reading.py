@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import lru_cache
-from math import atan2, cos, isfinite, pi, sin, sqrt
+from math import isfinite, pi
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -18,6 +18,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
 from qiskit.synthesis import TwoQubitWeylDecomposition
 
+from qiskit_parallel_ionq.compiler.columns import atan2, cos, sin, sqrt
 from qiskit_parallel_ionq.compiler.program import Demand, Program, Term
 from qiskit_parallel_ionq.compiler.rotations import (
     HALF,

@@ -7,9 +7,12 @@ matrices. Tuples and explicit formulas because these few lines are most of the c
 
 from __future__ import annotations
 
-from math import atan2, cos, hypot, pi, sin, sqrt
+from math import hypot, pi
+from typing import Any
 
 import numpy as np
+
+from qiskit_parallel_ionq.compiler.columns import Column, atan2, choose, cos, sin, sqrt
 
 Quaternion = tuple[float, float, float, float]
 Vector = tuple[float, float, float]
@@ -32,11 +35,22 @@ def product(p: Quaternion, q: Quaternion) -> Quaternion:
     x = a * f + b * e + c * h - d * g
     y = a * g - b * h + c * e + d * f
     z = a * h + b * g - c * f + d * e
-    n = w * w + x * x + y * y + z * z
+    n: Any = w * w + x * x + y * y + z * z
+    if n.__class__ is Column:
+        return _normalised((w, x, y, z), n)
     if 0.9999999999999 < n < 1.0000000000001:
         return w, x, y, z
     n = 1.0 / sqrt(n)
     return w * n, x * n, y * n, z * n
+
+
+def _normalised(q: Quaternion, n: Any) -> Quaternion:
+    """Do what `product` does in the end to a column: rows that are as good as normalised stay as they are."""
+    near = (n.values > 0.9999999999999) & (n.values < 1.0000000000001)
+    if near.all():
+        return q
+    scale = choose(near, n, 1.0, 1.0 / sqrt(n))
+    return q[0] * scale, q[1] * scale, q[2] * scale, q[3] * scale
 
 
 def inverse(q: Quaternion) -> Quaternion:
@@ -108,13 +122,26 @@ def alignment(u: Vector, v: Vector) -> int:
     """Return 1 if two directions are equal, -1 if opposite, 0 otherwise."""
     a, b, c = u
     d, e, f = v
-    d_uv = a * d + b * e + c * f
+    d_uv: Any = a * d + b * e + c * f
+    if d_uv.__class__ is Column:
+        found: int = _alignment_of_rows(u, v, d_uv)
+        return found
     if -0.9999999 < d_uv < 0.9999999:
         return 0
     p, q, r = b * f - c * e, c * d - a * f, a * e - b * d
     if p * p + q * q + r * r > PARALLEL:
         return 0
     return 1 if d_uv > 0.0 else -1
+
+
+def _alignment_of_rows(u: Vector, v: Vector, d_uv: Any) -> Any:
+    """Do what `alignment` does: all rows are parallel or none is, but each may have a sign of its own."""
+    if (abs(d_uv.values) < 0.9999999).all():
+        return 0
+    normal = cross(u, v)
+    if dot(normal, normal) > PARALLEL:
+        return 0
+    return d_uv.rows.column(np.where(d_uv.values > 0.0, 1.0, -1.0))
 
 
 def perpendicular(u: Vector, v: Vector) -> bool:

@@ -57,10 +57,11 @@ def _stretches(
     visits: dict[tuple[int, int], tuple[_Stretch, int]] = {}
 
     def visit(item: Item, wire: int, direction: Vector) -> int:
-        along = alignment(direction, current[wire].axis)
-        if not along:
-            current[wire], along = _Stretch(direction), 1
+        aligned = alignment(direction, current[wire].axis)
+        if not aligned:
+            current[wire] = _Stretch(direction)
             stretches.append(current[wire])
+        along = -1 if aligned < 0 else 1
         visits[id(item), wire] = current[wire], along
         return along
 

@@ -4,16 +4,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from qiskit import QuantumCircuit
 
 from ..compiler import Pulse
 from .encoded import EncodedCircuit, Kind, Readout
-from .gate_list import gate_list, pulse_list
+from .gate_list import gate_list
 from .header import experiment_header
 from .openqasm3 import openqasm3
+from .pulses import pulse_texts
 
 
 def encode_circuit(circuit: QuantumCircuit, *, kind: Kind, renumber: bool = True) -> EncodedCircuit:
@@ -52,22 +53,26 @@ def encode_circuit(circuit: QuantumCircuit, *, kind: Kind, renumber: bool = True
 def encode_pulses(
     pulses: Iterable[Pulse],
     *,
-    header: Mapping[str, Any],
+    headers: Sequence[Mapping[str, Any]],
     clbits: Mapping[Any, int],
     num_qubits: int,
     renumber: bool = True,
-) -> EncodedCircuit:
-    """Encode a circuit that the compiler gives as pulses: the same as `encode_circuit` of their circuit.
+) -> list[EncodedCircuit]:
+    """Encode what the compiler gives as pulses: one circuit, or many that differ only in numbers.
 
     Args:
-        pulses: native gates in range; measurements at the end.
-        header: the circuit's experiment header.
+        pulses: native gates in range; measurements at the end. A value is a number, or an array with one for
+            each circuit.
+        headers: the experiment header of each circuit.
         clbits: the place of each classical bit.
         num_qubits: wires that the pulses speak of.
         renumber: whether only wires that a gate or measurement touches go out, in ascending order.
     """
-    fragment, num_gates, readout = pulse_list(pulses, clbits, num_qubits, renumber)
-    return _encoded("native", fragment, num_gates, readout, header)
+    texts, num_gates, readout = pulse_texts(pulses, clbits, num_qubits, renumber, len(headers))
+    return [
+        _encoded("native", text, num_gates, readout, header)
+        for text, header in zip(texts, headers, strict=True)
+    ]
 
 
 def _encoded(

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any
@@ -13,7 +13,6 @@ from qiskit import QuantumCircuit
 from qiskit.circuit import ControlModifier
 from qiskit.quantum_info import SparsePauliOp
 
-from ..compiler import Pulse
 from .encoded import UNSENT, Kind, Readout, refusal
 
 # ── gate lists ──
@@ -175,33 +174,6 @@ def gate_list(circuit: QuantumCircuit, kind: Kind, renumber: bool) -> tuple[byte
         except ValueError as error:
             raise refusal(circuit, position, str(error)) from None
     return _joined(texts, kind, sources, wire_of)
-
-
-def pulse_list(
-    pulses: Iterable[Pulse], clbits: Mapping[Any, int], num_qubits: int, renumber: bool
-) -> tuple[bytes, int, Readout]:
-    """Return what `gate_list` would for the compiler's pulses of a circuit that is measured at its end.
-
-    Args:
-        pulses: native gates in range, and what stands between them.
-        clbits: the place of each classical bit.
-        num_qubits: wires that the pulses speak of.
-        renumber: whether only wires that a gate or measurement touches go out.
-    """
-    gates: list[tuple[_Write, Sequence[float], tuple[int, ...]]] = []
-    touched: set[int] = set()
-    sources: list[int | None] = [None] * len(clbits)
-    for name, wires, values, instruction in pulses:
-        if instruction is None:
-            gates.append((_NATIVE[name].write, values, wires))
-        elif name == "measure":
-            sources[clbits[instruction.clbits[0]]] = wires[0]
-        else:
-            continue
-        touched.update(wires)
-    wire_of = _renumbered(touched, None if renumber else num_qubits)
-    texts = [write(values, [wire_of[wire] for wire in wires]) for write, values, wires in gates]
-    return _joined(texts, "native", sources, wire_of)
 
 
 def _renumbered(touched: set[int], num_qubits: int | None) -> dict[int, int]:

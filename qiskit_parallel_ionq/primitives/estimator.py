@@ -21,6 +21,7 @@ from ..drafts import Draft
 from ..errors import OptionError
 from ..job import ParallelIonQJob
 from ..options import RunOptions
+from .drafters import Drafters, Identity
 from .job import ParallelPrimitiveJob, provenance
 from .observables import Basis, Reading, bases, exact_mean, is_constant, sampled_mean
 from .options import EstimatorOptions, as_options
@@ -59,6 +60,7 @@ class EstimatorV2(BaseEstimatorV2):
     ) -> None:
         self._backend = our_backend(backend, type(self).__name__)
         self._options = as_options(EstimatorOptions, options)
+        self._drafters = Drafters(self._backend)
 
     @property
     def backend(self) -> ParallelIonQBackend:
@@ -95,12 +97,13 @@ class EstimatorV2(BaseEstimatorV2):
         is_exact = self._backend.simulator and options.is_ideal
         shots = [_shots(index, pub.precision, is_exact) for index, pub in enumerate(asked)]
         plan = Plan(is_exact)
+        self._backend.require_ready(options)
         for index, pub in enumerate(asked):
             with naming_pub(index):
                 plan.add(index, pub, shots[index])
         options = replace(options, shots=plan.shots())
         options.check_target(self._backend.ionq_target)
-        job = self._backend.send(plan.drafts(self._backend, options), options)
+        job = self._backend.send(plan.drafts(self._drafters, options), options)
         return ParallelPrimitiveJob(job, _Finish(job, plan, shots))
 
 
@@ -187,18 +190,21 @@ class Plan:
             each += [point.shots] * len(point.bases)
         return tuple(each)
 
-    def drafts(self, backend: ParallelIonQBackend, options: RunOptions) -> list[Draft]:
+    def drafts(self, drafters: Drafters, options: RunOptions) -> list[Draft]:
         """Return all circuits. Those that differ only in their values are made together."""
         together: dict[tuple[int, Basis], list[tuple[int, _Point]]] = {}
         for point in self._points.values():
             for number, basis in enumerate(point.bases, point.first):
                 together.setdefault((id(point.circuit), basis), []).append((number, point))
         made: dict[int, Draft] = {}
-        for (_, basis), members in together.items():
-            measured = basis.measure(members[0][1].circuit)
+        known: dict[int, Identity] = {}
+        for (which, basis), members in together.items():
             table = np.stack([point.row for _, point in members])
-            with naming_pub(members[0][1].pub):
-                drafts = backend.drafts(measured, table, options)
+            first = members[0][1]
+            with naming_pub(first.pub):
+                if which not in known:
+                    known[which] = Identity(first.circuit)
+                drafts = drafters.of(known[which], basis, options)(table)
             made.update(zip([number for number, _ in members], drafts, strict=True))
         return [made[number] for number in range(len(made))]
 

@@ -91,7 +91,7 @@ def test_every_set_of_values_gives_the_pulses_of_the_bound_circuit(name, level, 
     target = build_target(8, gateset="native", family=family)
     template = compiler.native_template(circuit, target, level)
     values = rows(circuit)
-    for row, numbers in zip(template.rows(values), values, strict=True):
+    for row, numbers in zip(template.table(values).tolist(), values, strict=True):
         ours = circuit_of(template.pulses(row), circuit)
         theirs = compiler.compile_circuit(circuit.assign_parameters(numbers), target, level)
         assert [(i.name, i.qubits, i.clbits) for i in ours.data] == [
@@ -120,7 +120,7 @@ def test_what_is_searched_once_holds_for_all_values(name, level, family):
     target = build_target(8, gateset="native", family=family)
     template = compiler.native_template(circuit, target, level)
     values = rows(circuit, 3)
-    for row, numbers in zip(template.rows(values), values, strict=True):
+    for row, numbers in zip(template.table(values).tolist(), values, strict=True):
         ours = circuit_of(template.pulses(row), circuit)
         assert np.abs(distribution(ours) - distribution(circuit.assign_parameters(numbers))).max() < 1e-7
 
@@ -136,7 +136,7 @@ def test_the_search_is_done_once_and_shortens():
     lengths = []
     for level in (1, 3):
         template = compiler.native_template(circuit, target, level)
-        lengths.append(sum(p.name == "zz" for p in template.pulses(template.rows(values)[0])))
+        lengths.append(sum(p.name == "zz" for p in template.pulses(template.table(values).tolist()[0])))
     assert lengths[1] < lengths[0]
 
 
@@ -147,7 +147,7 @@ def test_only_listed_pairs_interact_where_pairs_are_listed(level):
     target = build_target(4, gateset="native", family="zz", connectivity=line)
     template = compiler.native_template(circuit, target, level)
     values = rows(circuit, 2)
-    for row, numbers in zip(template.rows(values), values, strict=True):
+    for row, numbers in zip(template.table(values).tolist(), values, strict=True):
         wide = QuantumCircuit(4)
         wide.add_register(*circuit.cregs)
         ours = circuit_of(template.pulses(row), wide)
@@ -165,7 +165,7 @@ def test_formulas_are_evaluated_as_qiskit_does():
     formulas = Formulas([x, y, z])
     places = [formulas.column(each) for each in expressions]
     values = RNG.uniform(-3, 3, (5, 3))
-    for row, numbers in zip(formulas.rows(values), values, strict=True):
+    for row, numbers in zip(formulas.table(values).tolist(), values, strict=True):
         known = dict(zip((x, y, z), numbers.tolist(), strict=True))
         for place, each in zip(places, expressions, strict=True):
             exact = (
@@ -182,10 +182,10 @@ def test_equal_formulas_are_evaluated_once():
 
 def test_no_formulas_and_no_sets():
     x = Parameter("x")
-    assert Formulas([x]).rows(np.zeros((2, 1))) == [[], []]
+    assert Formulas([x]).table(np.zeros((2, 1))).tolist() == [[], []]
     formulas = Formulas([x])
     formulas.column(x * x)
-    assert formulas.rows(np.zeros((0, 1))) == []
+    assert formulas.table(np.zeros((0, 1))).tolist() == []
 
 
 @pytest.mark.parametrize("bad", [0.0, -1.0])
@@ -194,7 +194,7 @@ def test_a_formula_without_a_finite_real_value_is_named(bad):
     formulas = Formulas([x])
     formulas.column(x.log() if bad else 1 / x)
     with pytest.raises(CircuitError, match="x"):
-        formulas.rows(np.array([[1.0], [bad]]))
+        formulas.table(np.array([[1.0], [bad]]))
 
 
 def test_gates_of_no_use_are_refused_by_name():
@@ -203,6 +203,6 @@ def test_gates_of_no_use_are_refused_by_name():
     circuit.measure(0, 0)
     target = build_target(4, gateset="native", family="zz")
     with pytest.raises((CircuitError, CompileError)):
-        compiler.native_template(circuit, target, 1).rows(np.array([[1.0]]))
+        compiler.native_template(circuit, target, 1).table(np.array([[1.0]]))
     with pytest.raises(CircuitError, match="5 qubits"):
         compiler.native_template(QuantumCircuit(5), target, 1)

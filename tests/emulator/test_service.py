@@ -6,8 +6,6 @@ from __future__ import annotations
 import ast
 import http.client
 import json
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -18,7 +16,6 @@ import requests
 
 import qiskit_parallel_ionq.emulator as emulator
 from qiskit_parallel_ionq.emulator import LocalIonQ
-from qiskit_parallel_ionq.emulator.__main__ import main
 from qiskit_parallel_ionq.emulator.routes import ROUTES
 from qiskit_parallel_ionq.emulator.server import MAX_BODY
 
@@ -108,31 +105,6 @@ def test_its_repr_does_not_show_the_key(api):
 def test_a_knob_that_cannot_be_meant_is_refused(knobs):
     with pytest.raises(ValueError, match=next(iter(knobs))):
         LocalIonQ(**knobs)
-
-
-def test_the_command_line_prints_url_and_key_and_serves():
-    command = [
-        sys.executable,
-        "-m",
-        "qiskit_parallel_ionq.emulator",
-        "--seed",
-        "3",
-        "--execution-time",
-        "0.5",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            lines = dict(process.stdout.readline().strip().split("=", 1) for _ in range(2))
-            headers = {"Authorization": f"apiKey {lines['IONQ_API_KEY']}"}
-            assert requests.get(lines["IONQ_API_URL"] + "/whoami", headers=headers, timeout=10).ok
-        finally:
-            process.terminate()
-
-
-def test_the_command_line_explains_itself(capsys):
-    with pytest.raises(SystemExit):
-        main(["--help"])
-    assert "--round-trip" in capsys.readouterr().out
 
 
 # ---- HTTP ----

@@ -32,9 +32,10 @@ from qiskit.providers.jobstatus import JOB_FINAL_STATES
 
 from qiskit_parallel_ionq import ParallelIonQJob
 from qiskit_parallel_ionq.errors import ApiError, CredentialsError, TransportError
-from qiskit_parallel_ionq.journal import SUFFIX, Journal
+from qiskit_parallel_ionq.journal import Journal
 from qiskit_parallel_ionq.recall import Recall
 from qiskit_parallel_ionq.reconcile import Doubt
+from qiskit_parallel_ionq.state_folder import SUFFIX
 
 from . import faults
 from .circuits import several

@@ -1,54 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command line, as a person and as a script use it."""
+"""``demo`` and ``bench``: what they time, what they print, and that nothing is bought unasked."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
 import signal
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
-from subprocess import PIPE
 
 import pytest
-from click.testing import CliRunner
 
 from qiskit_parallel_ionq import ParallelIonQProvider
-from qiskit_parallel_ionq.cli import _ideal_time, cli, main
+from qiskit_parallel_ionq.cli import main
+from qiskit_parallel_ionq.cli.trial import _ideal_time
 from qiskit_parallel_ionq.emulator import LocalIonQ
 from qiskit_parallel_ionq.wire import JobState
-
-
-@pytest.fixture(autouse=True)
-def nobody(monkeypatch, tmp_path):
-    """No key, no target, no `.env`; and a log that is as it was afterwards."""
-    for name in ("API_KEY", "API_TOKEN", "API_URL", "TARGET"):
-        monkeypatch.delenv(f"IONQ_{name}", raising=False)
-        monkeypatch.delenv(f"QISKIT_IONQ_{name}", raising=False)
-    monkeypatch.chdir(tmp_path)
-    logger = logging.getLogger("qiskit_parallel_ionq")
-    monkeypatch.setattr(logger, "level", logger.level)
-    return logger
-
-
-@pytest.fixture
-def run():
-    def invoke(*arguments, **kwargs):
-        return CliRunner().invoke(cli, arguments, catch_exceptions=False, **kwargs)
-
-    return invoke
-
-
-@pytest.fixture
-def account(nobody, monkeypatch):
-    """An emulated service behind the environment variables that a user would set."""
-    with ParallelIonQProvider.local(seed=1) as provider:
-        monkeypatch.setenv("IONQ_API_URL", provider.url)
-        monkeypatch.setenv("IONQ_API_KEY", provider._key().reveal())
-        yield provider
 
 
 def test_the_demo_prints_counts_wall_time_ideal_time_and_ratio(run):
@@ -161,69 +127,7 @@ def test_nobody_is_asked_to_buy_without_a_key(account, monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("Error: there is no API key: set IONQ_API_KEY")
 
 
-def test_backends_are_listed_without_a_key(run, account, monkeypatch):
-    monkeypatch.delenv("IONQ_API_KEY")
-    rows = json.loads(run("backends", "--json").output)
-    assert {"simulator", "qpu.forte-1"} <= {row["target"] for row in rows}
-    assert "qpu.forte-1" in run("backends").output
-
-
-def test_an_error_of_ours_is_one_message_and_exit_code_1(capsys):
-    with pytest.raises(SystemExit) as ending:
-        main(["bench", "--url", "http://example.org"])
-    assert ending.value.code == 1
-    shown = capsys.readouterr()
-    assert shown.err.startswith("Error: http:// would send the API key readable")
-    assert shown.out == ""
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ["demo", "--num-circuits", "0"],
-        ["demo", "--execution-time", "nan"],
-        ["demo", "--execution-time", "inf"],
-        ["serve", "--rate-limit", "0"],
-        ["frobnicate"],
-    ],
-)
-def test_wrong_usage_is_exit_code_2(arguments, capsys):
-    with pytest.raises(SystemExit) as ending:
-        main(arguments)
-    assert ending.value.code == 2
-    assert arguments[-1] in capsys.readouterr().err
-
-
-def test_a_port_that_is_taken_is_named(account, capsys):
-    port = account.url.rpartition(":")[2].partition("/")[0]
-    with pytest.raises(SystemExit) as ending:
-        main(["serve", "--port", port])
-    assert ending.value.code == 1
-    assert capsys.readouterr().err.startswith(f"Error: cannot listen on port {port}: ")
-
-
-@contextmanager
-def ours(*arguments, **kwargs):
-    """The command in a process of its own."""
-    command = [sys.executable, "-m", "qiskit_parallel_ionq", *arguments]
-    with subprocess.Popen(command, text=True, stdout=PIPE, stderr=PIPE, **kwargs) as process:
-        try:
-            yield process
-        finally:
-            process.kill()
-
-
-def test_serve_prints_what_to_export_and_stops_at_ctrl_c():
-    with ours("serve", "--execution-time", "0") as served:
-        url, key = (served.stdout.readline().strip().partition("=")[2] for _ in range(2))
-        with ParallelIonQProvider(key, url) as provider:
-            assert "simulator" in provider.catalogue()
-        served.send_signal(signal.SIGINT)
-        assert served.wait(timeout=20) == 130
-        assert "Served 1 requests." in served.stderr.read()
-
-
-def test_ctrl_c_cancels_what_has_no_result():
+def test_ctrl_c_cancels_what_has_no_result(ours, wait_until):
     with LocalIonQ(execution_time=60) as service:
         environment = os.environ | {"IONQ_API_URL": service.url, "IONQ_API_KEY": service.api_key}
         arguments = ("bench", "--parallel", "--num-circuits", "3", "--target", "simulator")
@@ -232,21 +136,7 @@ def test_ctrl_c_cancels_what_has_no_result():
             time.sleep(0.3)  # until run() has returned what can be cancelled
             running.send_signal(signal.SIGINT)
             said = running.communicate(timeout=20)[1]
-            assert (running.returncode, "Interrupted: cancelling" in said) == (130, True), said
+            assert (running.returncode, "What has no result is cancelled." in said) == (130, True), said
         with ParallelIonQProvider(service.api_key, service.url) as provider:
             listed = provider._made_api().jobs()
         assert [record.state for record in listed.records] == [JobState.CANCELED] * 3
-
-
-def test_what_a_terminal_cannot_show_is_replaced():
-    environment = os.environ | {"PYTHONIOENCODING": "latin-1", "PYTHONUTF8": "0"}
-    with ours("demo", "--num-circuits", "1", "--execution-time", "0", env=environment) as shown:
-        assert "job ?" in shown.communicate(timeout=60)[0]
-        assert shown.returncode == 0
-
-
-def wait_until(condition) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)

@@ -1,0 +1,193 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests made by other processes: the same, in the same order, whatever becomes of the workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+
+import pytest
+from qiskit import QuantumCircuit
+
+from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.drafts import Draft
+from qiskit_parallel_ionq.errors import CompileError, OptionError
+from qiskit_parallel_ionq.options import RunOptions
+from qiskit_parallel_ionq.workshop import AHEAD, CHUNK, encode_all, require_processes
+
+
+def turned(number):
+    circuit = QuantumCircuit(3, 3, name=f"turned {number}", metadata={"mine": number})
+    circuit.ry(0.1 * number, 0)
+    circuit.cx(0, 1)
+    circuit.rzz(0.2 * number, 1, 2)
+    circuit.measure([0, 1, 2], [0, 1, 2])
+    return circuit
+
+
+@pytest.fixture(scope="module")
+def pool():
+    """Two real processes."""
+    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
+        yield executor
+
+
+@pytest.fixture(scope="module")
+def backend():
+    with ParallelIonQProvider.local(seed=7) as provider:
+        yield provider.get_backend()
+
+
+def drafts(backend, count):
+    # At level 2 each circuit is compiled by itself.
+    return backend.drafted([turned(k) for k in range(count)], RunOptions(optimization_level=2))
+
+
+class Instead(Executor):
+    """Workers that are played: each piece of work is done when somebody asks for it, by `behave`."""
+
+    def __init__(self, behave=lambda work: work()):
+        self.behave, self.sent = behave, 0
+
+    def submit(self, work, /, *arguments, **named):
+        self.sent += 1
+        future = Future()
+        number = self.sent
+
+        def result(timeout=None):
+            return self.behave(lambda: work(*arguments, **named)) if number else None
+
+        future.result = result
+        return future
+
+
+def pulled(backend, count, taken):
+    for draft in drafts(backend, count):
+        taken.append(draft)
+        yield draft
+
+
+def test_processes_make_what_this_thread_makes(backend, pool):
+    here = list(encode_all(drafts(backend, 120)))
+    there = list(encode_all(drafts(backend, 120), pool))
+    assert there == here
+    assert [made.header["metadata"] for made in there] == [{"mine": k} for k in range(120)]
+
+
+def test_a_run_with_processes_gives_what_a_run_without_gives(backend, pool):
+    circuits = [turned(k) for k in range(60)]
+    here = backend.run(circuits, shots=50, seed_simulator=3, optimization_level=2).result().get_counts()
+    assert (
+        backend.run(circuits, shots=50, seed_simulator=3, optimization_level=2, executor=pool)
+        .result()
+        .get_counts()
+        == here
+    )
+    stream = backend.run(
+        iter(circuits), shots=50, seed_simulator=3, optimization_level=2, executor=pool, window=64
+    )
+    assert stream.result(timeout=60).get_counts() == here
+
+
+def test_the_providers_executor_serves_all_its_backends():
+    executor = Instead()
+    with ParallelIonQProvider.local(seed=7, executor=executor) as provider:
+        backend = provider.get_backend()
+        assert backend.run([turned(k) for k in range(30)], shots=10, optimization_level=2).result().success
+    assert executor.sent == 2
+
+
+def test_no_more_chunks_are_out_than_are_needed(backend):
+    taken, executor = [], Instead()
+    made = encode_all(pulled(backend, (AHEAD + 5) * CHUNK, taken), executor)
+    next(made)
+    assert len(taken) == AHEAD * CHUNK
+    assert len(list(made)) == (AHEAD + 5) * CHUNK - 1
+
+
+def test_a_circuit_that_cannot_be_compiled_fails_alone(backend, pool):
+    some = drafts(backend, 60)
+    some[31] = Draft("odd", 1, _broken, lambda: _broken)
+    some[32] = Draft("even", 1, _broken, _broken)
+    made = list(encode_all(some, pool))
+    assert [k for k, each in enumerate(made) if isinstance(each, Exception)] == [31, 32]
+    assert [type(made[k]) for k in (31, 32)] == [CompileError] * 2
+    assert [str(made[k]).split("'")[1] for k in (31, 32)] == ["odd", "even"]
+    assert "no such luck" in str(made[31])
+
+
+def _broken():
+    raise ZeroDivisionError("no such luck")
+
+
+def _refuse(_work):
+    raise RuntimeError("worker lost")
+
+
+def test_when_workers_are_lost_the_rest_is_made_here_and_that_is_said_once(backend, caplog):
+    made = list(encode_all(drafts(backend, 90), Instead(_refuse)))
+    assert made == list(encode_all(drafts(backend, 90)))
+    assert [record.message for record in caplog.records if "gave up" in record.message] != []
+    assert sum("gave up" in record.message for record in caplog.records) == 1
+
+
+def test_what_cannot_be_pickled_is_made_here_and_the_rest_is_not(backend, caplog):
+    some, executor = drafts(backend, 3 * CHUNK), Instead()
+    some[CHUNK].begin.args[0].metadata = {"odd": Unpicklable()}
+    made = list(encode_all(some, executor))
+    assert not any(isinstance(each, Exception) for each in made)
+    assert executor.sent == 2
+    assert "cannot be pickled" in caplog.text
+
+
+class Unpicklable:
+    """What will not leave."""
+
+    def __reduce__(self):
+        raise TypeError("not me")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
+def test_a_killed_worker_costs_nothing(backend, caplog):
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor:
+        assert executor.submit(os.getpid).result() in executor._processes
+        made = encode_all(drafts(backend, 10 * CHUNK), executor)
+        first = next(made)
+        for process in list(executor._processes):
+            os.kill(process, signal.SIGKILL)
+        rest = list(made)
+    assert [first, *rest] == list(encode_all(drafts(backend, 10 * CHUNK)))
+
+
+def test_an_executor_that_was_shut_down_is_done_without(backend, caplog):
+    executor = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    executor.shutdown()
+    assert (
+        backend.run([turned(k) for k in range(30)], shots=10, optimization_level=2, executor=executor)
+        .result()
+        .success
+    )
+    assert "compiled in this process instead" in caplog.text
+
+
+def test_threads_are_refused_before_anything_is_sent(backend):
+    with ThreadPoolExecutor(2) as threads:
+        with pytest.raises(OptionError, match="not safe in threads"):
+            backend.run(turned(1), executor=threads)
+        with pytest.raises(OptionError, match="not safe in threads"):
+            ParallelIonQProvider.local(executor=threads)
+    with pytest.raises(OptionError, match=r"must be a concurrent\.futures\.Executor"):
+        backend.run(turned(1), executor=2)
+
+
+@pytest.mark.parametrize(("threads", "is_refused"), [(1, False), (4, True)])
+def test_dask_workers_must_have_one_thread_each(threads, is_refused):
+    executor = Instead()
+    executor._client = type("Client", (), {"nthreads": lambda self: {"tcp://1": 1, "tcp://2": threads}})()
+    if is_refused:
+        with pytest.raises(OptionError, match="4 threads to a worker"):
+            require_processes(executor)
+    else:
+        require_processes(executor)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         OptionError,
         ResultIntegrityError,
         ResultTimeoutError,
+        SessionError,
         SubmissionUnknownError,
         TargetError,
         TransportError,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from .job import ParallelIonQJob
     from .options import RunOptions
     from .provider import ParallelIonQProvider
+    from .session import Session
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())  # the program decides what is shown
 
@@ -46,6 +48,8 @@ __all__ = [
     "ResultIntegrityError",
     "ResultTimeoutError",
     "RunOptions",
+    "Session",
+    "SessionError",
     "SubmissionUnknownError",
     "TargetError",
     "TransportError",
@@ -58,6 +62,7 @@ _HOMES = {
     "ParallelIonQProvider": "provider",
     "Progress": "batch",
     "RunOptions": "options",
+    "Session": "session",
     "__version__": "_version",
 }
 """The modules of names that are not errors."""

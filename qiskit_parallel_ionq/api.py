@@ -18,8 +18,10 @@ from .transport import (
     Reply,
     Transport,
 )
-from .wire import CatalogEntry, CostEstimate, JobRecord
+from .wire import CatalogEntry, Characterization, CostEstimate, JobRecord, SessionRecord
 
+FACTS_TIMEOUT = 10.0
+"""Seconds without a byte after which facts are done without that somebody may wait for."""
 _ADVICE = "Does the URL lead to IonQ's API v0.4, and to no page of a gateway?"
 
 
@@ -55,6 +57,23 @@ class Api:
             except (ValueError, AttributeError):
                 continue  # an entry that cannot be read is one that cannot be used
         return tuple(entries)
+
+    def characterization(self, target: str) -> Characterization | None:
+        """Return the newest characterization of a machine; None where there is none. Needs no key."""
+        path = f"/backends/{target}/characterizations"
+        reply = self._transport.exchange(
+            "GET", path, params=[("limit", "1")], with_key=False, read_timeout=FACTS_TIMEOUT
+        )
+        body = self._parsed(path, reply)
+        rows = body.get("characterizations") if isinstance(body, dict) else body
+        if rows is None:  # so the service says it of a machine without data
+            return None
+        try:
+            return Characterization.from_json(rows[0]) if rows else None
+        except (ValueError, AttributeError, LookupError, TypeError):
+            raise TransportError(
+                f"GET {path}: the answer is no characterization. {_ADVICE}", sent=True
+            ) from None
 
     def project(self) -> str | None:
         """Return the project that the key belongs to, where the service says so."""
@@ -124,6 +143,28 @@ class Api:
         reply = self._transport.exchange("GET", path, largest=LARGEST_RESULT)
         return self._parsed(path, reply, unique_keys=False)
 
+    def create_session(self, body: bytes) -> Reply:
+        """Open a session and return the answer unjudged: a session costs, and none may be opened twice."""
+        return self._transport.exchange("POST", "/sessions", body=body)
+
+    def session(self, session_id: str) -> SessionRecord:
+        """Return one session."""
+        path = f"/sessions/{session_id}"
+        return _session(self._get(path), path)
+
+    def sessions(self, *, active: bool | None = None) -> tuple[SessionRecord, ...]:
+        """Return the sessions of the organisation, or only the active or the ended ones."""
+        body = self._get("/sessions", [] if active is None else [("active", str(active).lower())])
+        rows = body.get("sessions") if isinstance(body, dict) else body
+        if not isinstance(rows, list):
+            raise TransportError(f"GET /sessions: the answer is no list of sessions. {_ADVICE}", sent=True)
+        return tuple(_session(row, "/sessions") for row in rows)
+
+    def end_session(self, session_id: str) -> SessionRecord:
+        """End a session, which may be done twice, and return it."""
+        path = f"/sessions/{session_id}/end"
+        return _session(self._parsed(path, self._transport.exchange("POST", path), method="POST"), path)
+
     def cancel_jobs(self, ids: Sequence[str]) -> None:
         """Ask for several jobs to be cancelled, in one request."""
         body = json.dumps({"ids": list(ids)}).encode()
@@ -142,13 +183,13 @@ class Api:
     def _answer(self, path: str, params: Sequence[tuple[str, str]], *, with_key: bool = True) -> Reply:
         return self._transport.exchange("GET", path, params=params, with_key=with_key)
 
-    def _parsed(self, path: str, reply: Reply, *, unique_keys: bool = True) -> Any:
-        self._checked("GET", path, reply)
+    def _parsed(self, path: str, reply: Reply, *, unique_keys: bool = True, method: str = "GET") -> Any:
+        self._checked(method, path, reply)
         try:
             return reply.json(unique_keys=unique_keys)
         except ValueError as error:
             raise TransportError(
-                f"GET {path}: the answer is not JSON ({error}). {_ADVICE}", sent=True
+                f"{method} {path}: the answer is not JSON ({error}). {_ADVICE}", sent=True
             ) from None
 
     @staticmethod
@@ -178,6 +219,13 @@ def accepted_id(reply: Reply) -> str | None:
         return None
     job_id = body.get("id") if isinstance(body, dict) else None
     return job_id if wire.is_job_id(job_id) else None
+
+
+def _session(body: Any, path: str) -> SessionRecord:
+    try:
+        return SessionRecord.from_json(body)
+    except (ValueError, AttributeError):
+        raise TransportError(f"{path}: the answer is no session. {_ADVICE}", sent=True) from None
 
 
 def _record(body: Any, path: str) -> JobRecord:

@@ -29,6 +29,7 @@ from .cost import Budget, CostReport, Workload, cost_report, workload
 from .drafts import Draft, Drafter, bound_drafts, draft, drafter, unfit
 from .encode import Kind
 from .errors import BudgetError, CircuitError, IonQError, OptionError
+from .facts import BackendStatus
 from .job import ParallelIonQJob
 from .journal import Record
 from .options import RunOptions
@@ -37,8 +38,8 @@ from .parcel import Parcel
 from .rerun import next_generation
 from .stream import STRETCHES, ParallelIonQStream
 from .stretch import Sender, Stretch
-from .target import Gateset, build_target, family_of
-from .wire import CatalogEntry, CostEstimate
+from .target import Gateset, device_target, family_of
+from .wire import CatalogEntry, Characterization, CostEstimate
 from .workshop import encode_all, require_processes
 
 logger = logging.getLogger("qiskit_parallel_ionq")
@@ -59,8 +60,14 @@ class Account(Protocol):
     def user_agent(self) -> str:
         """What we tell the service about ourselves."""
 
-    def catalogue_entry(self, target: str) -> CatalogEntry:
-        """Return what the service says of one target."""
+    def catalogue_entry(self, target: str, *, max_age: float | None = None) -> CatalogEntry:
+        """Return what the service says of one target; asked anew if that is older, in seconds."""
+
+    def characterization(self, target: str, *, max_age: float | None = None) -> Characterization | None:
+        """Return the newest characterization of a machine; asked anew if that was asked longer ago."""
+
+    def characterization_at_hand(self, target: str) -> Characterization | None:
+        """Return a characterization, asked for once, or None where it cannot be had; does not raise."""
 
     def require_available(self, target: str) -> None:
         """Make sure that circuits can be sent to a target."""
@@ -147,7 +154,9 @@ class ParallelIonQBackend(BackendV2):
 
     @property
     def target(self) -> Target:
-        """The gates that run here. First asked for, it reads the catalogue of the service (once).
+        """The gates that run here, with error rates and durations where the service has measured them.
+
+        First asked for, it reads the catalogue of the service and a machine's newest characterization, once.
 
         Raises:
             TargetError: the service has no such target.
@@ -157,11 +166,42 @@ class ParallelIonQBackend(BackendV2):
     def _target_with(self, noise_model: str | None) -> Target:
         """Return the gates that run here, those of the modelled machine on the simulator."""
         entry = self._account.catalogue_entry(self.ionq_target)
+        measured = self._account.characterization_at_hand(self.ionq_target)
         model = noise_model if self.simulator and noise_model != "ideal" else None
         family = family_of(model or entry.name, None if model else entry.native_gates)
-        if family not in self._family_targets:
-            self._family_targets[family] = build_target(entry.qubits, gateset=self.gateset, family=family)
-        return self._family_targets[family]
+        known_by = (family, measured)
+        if known_by not in self._family_targets:
+            self._family_targets[known_by] = device_target(
+                entry, gateset=self.gateset, family=family, measured=measured
+            )
+        return self._family_targets[known_by]
+
+    def status(self, *, max_age: float = 60.0) -> BackendStatus:
+        """Return how the target stands: whether it takes circuits, and how long its queue is.
+
+        Args:
+            max_age: seconds that an answer stays good; 0 asks the service anew.
+
+        Raises:
+            TargetError: the service has no such target.
+        """
+        return BackendStatus.of(
+            self._account.catalogue_entry(self.ionq_target, max_age=max_age), str(self.name)
+        )
+
+    def calibration(self, *, max_age: float = 3600.0) -> Characterization | None:
+        """Return what was last measured of the machine: fidelities, times, connectivity.
+
+        None on the simulator, which is not asked for, and for a machine of which the service has no data.
+
+        Args:
+            max_age: seconds that an answer stays good; 0 asks the service anew.
+
+        Raises:
+            ApiError: the service does not say. Runs do without it.
+            TransportError: it could not be reached.
+        """
+        return self._account.characterization(self.ionq_target, max_age=max_age)
 
     def get_translation_stage_plugin(self) -> str:
         """Name the stage that brings circuits to gates our native compiler reads."""
@@ -237,7 +277,7 @@ class ParallelIonQBackend(BackendV2):
         circuits = _listed(run_input)
         chosen.each_shots(len(circuits))
         if circuits:
-            self._account.require_available(self.ionq_target)
+            self.require_ready(chosen)
         job = self.send(self.drafted(circuits, chosen), chosen, executor=executor)
         job.batch.stamps.began = began
         return job
@@ -247,7 +287,7 @@ class ParallelIonQBackend(BackendV2):
     ) -> ParallelIonQStream:
         if not isinstance(options.shots, int):
             raise OptionError("shots of each circuit need a list of circuits; of a stream all have the same")
-        self._account.require_available(self.ionq_target)
+        self.require_ready(options)
         sender = Sender(self, options, self._seed(options), executor)
         return ParallelIonQStream(
             self,
@@ -284,7 +324,7 @@ class ParallelIonQBackend(BackendV2):
             CredentialsError: there is no API key.
             TargetError: the target does not exist or is not available.
         """
-        self.require_available()
+        self.require_ready(options)
         return self.drafter(circuit, options)(np.asarray(values, dtype=float))
 
     def drafter(self, circuit: QuantumCircuit, options: RunOptions) -> Drafter:
@@ -306,14 +346,16 @@ class ParallelIonQBackend(BackendV2):
 
         return checked
 
-    def require_available(self) -> None:
-        """Make sure that circuits can be sent at all.
+    def require_ready(self, options: RunOptions) -> None:
+        """Make sure that circuits can be sent at all, and with these options.
 
         Raises:
             CredentialsError: there is no API key.
             TargetError: the target does not exist or is not available.
+            OptionError: it does not offer what is asked for.
         """
         self._account.require_available(self.ionq_target)
+        options.check_entry(self._account.catalogue_entry(self.ionq_target))
 
     def send(
         self,
@@ -387,7 +429,7 @@ class ParallelIonQBackend(BackendV2):
         circuits = _listed(run_input)
         chosen.each_shots(len(circuits))
         if circuits:
-            self._account.require_available(self.ionq_target)
+            self.require_ready(chosen)
         batch = Batch(self._new_run(len(circuits), chosen))
         parcels = []
         for part in self._parts(batch, self.drafted(circuits, chosen), chosen, executor):
@@ -411,10 +453,11 @@ class ParallelIonQBackend(BackendV2):
             url=self._account.url,
             created_at=round(time.time(), 3),
             user_agent=self._account.user_agent,
+            session_id=options.session_id,
         )
 
     def _priced(self, parcels: Sequence[Parcel], options: RunOptions) -> CostReport:
-        mitigated = bool((options.settings().get("error_mitigation") or {}).get("debiasing"))
+        mitigated = bool(options.mitigation().get("debiasing"))
         loads = [workload(parcel, error_mitigation=mitigated) for parcel in parcels]
         if self.simulator:  # which is free
             return CostReport(0.0, "usd", (0.0,) * len(loads), minimum=0.0, packed=0.0)
@@ -504,6 +547,11 @@ class ParallelIonQBackend(BackendV2):
                 f"{who} has {circuit.num_qubits} qubits, and the noise model {options.noise_model!r} {widest}"
             )
         if is_dynamic(circuit):
+            if options.reading:
+                raise CircuitError(
+                    f"{who} measures in the middle or resets, and its registers are told by its shots only: "
+                    f"run it without {options.reading.partition('=')[0]}"
+                )
             return circuit, "qasm3"
         if options.optimization_level is None and not compiler.is_isa(circuit, target):
             raise CircuitError(

@@ -74,6 +74,8 @@ class Run:
     """Id of the run that began the stream of which this is a stretch, if it is one."""
     first: int = 0
     """Position in the stream of the first circuit."""
+    session_id: str | None = None
+    """The IonQ session that its jobs belong to."""
 
 
 _BASE62 = string.digits + string.ascii_letters
@@ -160,6 +162,8 @@ class Summary:
     """Id of the stream of which it is a stretch, if it is one."""
     first: int = 0
     """Position in the stream of the first circuit."""
+    session_id: str | None = None
+    """The IonQ session that its jobs belong to."""
 
     @property
     def is_over(self) -> bool:
@@ -299,6 +303,7 @@ def parcel_record(number: int, parcel: Parcel, place: Place | None, metadata: li
         "exact": parcel.is_exact,
         "memory": parcel.memory,
         "dry_run": parcel.dry_run,
+        **({"query": parcel.query} if parcel.query else {}),
         "body": None if place is None else asdict(place),
         "headers": parcel.headers,
         "metadata": metadata,
@@ -485,6 +490,7 @@ def _take_parcel(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
         is_exact=bool(record["exact"]),
         memory=bool(record["memory"]),
         dry_run=bool(record["dry_run"]),
+        query=str(record.get("query", "")),
     )
     if record.get("body"):
         chronicle.bodies[len(chronicle.parcels)] = Place(**record["body"])

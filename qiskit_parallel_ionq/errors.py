@@ -20,6 +20,9 @@
     │   └── RateLimitError                  429
     ├── TransportError                      the service could not be reached, or did not answer in time
     ├── SubmissionUnknownError              an answer was lost: the job may or may not exist
+    ├── SessionError                        a session cannot be had
+    │   ├── SessionEndedError               it is over
+    │   └── SessionUnknownError             an answer was lost: it may or may not have been opened
     ├── JournalError                        the record of a run cannot be written or read
     │   └── RunBusyError                    somebody else sends for this run
     ├── ResultIntegrityError                an answer that cannot be true
@@ -250,6 +253,33 @@ class SubmissionUnknownError(IonQError):
 
 def _rebuild_unknown_error(message: str, token: str) -> SubmissionUnknownError:
     return SubmissionUnknownError(message, token=token)
+
+
+class SessionError(IonQError):
+    """A session cannot be opened, or cannot be used."""
+
+
+class SessionEndedError(SessionError):
+    """The session is over: it was ended, or has reached one of its limits. Nothing was sent."""
+
+
+class SessionUnknownError(SessionError):
+    """The answer to the opening of a session was lost: there may be one, and none was opened in its place.
+
+    Attributes:
+        candidates: ids of open sessions that may be the one, the newest first.
+    """
+
+    def __init__(self, message: str, *, candidates: tuple[str, ...] = ()) -> None:
+        self.candidates = candidates
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_session_unknown, (self.message, self.candidates)
+
+
+def _rebuild_session_unknown(message: str, candidates: tuple[str, ...]) -> SessionUnknownError:
+    return SessionUnknownError(message, candidates=candidates)
 
 
 class JournalError(IonQError):

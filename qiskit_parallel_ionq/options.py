@@ -15,9 +15,11 @@ import numpy as np
 
 from . import wire
 from .errors import OptionError
+from .wire import CatalogEntry
 
 OnUnknown = Literal["reconcile", "never", "resubmit"]
 OnInterrupt = Literal["detach", "cancel"]
+Aggregation = Literal["average", "voting", "dnl"]
 MAX_WORKERS_LIMIT = 64
 
 
@@ -46,6 +48,16 @@ class RunOptions:
     """Noise model of the simulator, such as ``"forte-1"``; None or ``"ideal"``: exact."""
     error_mitigation: Any = None
     """``{"debiasing": bool, "symmetry_verification": bool}``, or qiskit-ionq's ``ErrorMitigation``."""
+    debiasing: bool | None = None
+    """Whether a machine runs many variants of each circuit, so that what is wrong with it averages out; takes
+    500 shots. None: the service's own choice. Another way to say ``error_mitigation``."""
+    symmetry_verification: bool | None = None
+    """Whether outcomes that break a symmetry of the circuit are discarded; None: the service's own choice."""
+    sharpen: bool | None = None
+    """Which result of a debiased job is read: True, what most variants agree on (plurality voting); False,
+    their average. None: the service's own choice."""
+    aggregation: Aggregation | None = None
+    """The same in finer words, which IonQ's newest client sends: ``"average"``, ``"voting"`` or ``"dnl"``."""
     job_settings: Mapping[str, Any] | None = None
     """The ``settings`` member of the job, passed as it is."""
     extra_query_params: Mapping[str, Any] = field(default_factory=dict)
@@ -96,6 +108,12 @@ class RunOptions:
             if value is None and name not in _NONE_IS_A_VALUE:
                 raise OptionError(f"{name} must not be None")
             object.__setattr__(self, name, _CHECKS[name](name, value))
+        _require_one_voice(self._mitigations())
+        if self.sharpen is not None and self.aggregation is not None:
+            raise OptionError("sharpen and aggregation choose the same thing: give one of them")
+        for name in ("name", "session_id"):
+            if name in self.extra_query_params and getattr(self, name) is not None:
+                raise OptionError(f"{name} is given twice: as an option, and in extra_query_params")
 
     def update(self, **changes: Any) -> RunOptions:
         """Return a copy with some options changed. None means: as it was, where None is not a value itself.
@@ -126,10 +144,45 @@ class RunOptions:
                     f"on_unknown='resubmit' may buy a circuit twice and is refused on {target}; "
                     "use 'reconcile' or 'never'"
                 )
-        debiasing = (self.settings().get("error_mitigation") or {}).get("debiasing")
+        mitigation = self.mitigation()
+        if not wire.is_qpu(target):
+            asked = [name for name in _MITIGATIONS if getattr(self, name) or self._block.get(name)]
+            asked += [name for name in ("sharpen", "aggregation") if getattr(self, name)]
+            if asked:
+                raise OptionError(
+                    f"{asked[0]} is for machines: {target} has no errors of a machine to mitigate"
+                )
         fewest = self.shots if isinstance(self.shots, int) else min(self.shots, default=500)
-        if debiasing and fewest < 500:
+        if mitigation.get("debiasing") and fewest < 500:
             raise OptionError("debiasing needs at least 500 shots")
+        if self.sharpen or self.aggregation is not None:
+            chosen = "sharpen" if self.sharpen else "aggregation"
+            if mitigation.get("debiasing") is False:
+                raise OptionError(f"{chosen} reads the variants of debiasing, which is turned off")
+            if fewest < 500:
+                raise OptionError(f"{chosen} reads the variants of debiasing, which needs at least 500 shots")
+
+    def check_entry(self, entry: CatalogEntry) -> None:
+        """Refuse what the service says that a target does not offer; where it says nothing all passes.
+
+        Raises:
+            OptionError: a noise model or a mitigation that it does not have.
+        """
+        models = entry.noise_models
+        if not self.is_ideal and models and self.noise_model not in models:
+            raise OptionError(
+                f"{entry.name} has no noise_model {self.noise_model!r}; it has {', '.join(models)}"
+            )
+        offered = entry.error_mitigations
+        asked = {name for name in _MITIGATIONS if getattr(self, name) or self._block.get(name)}
+        if self.sharpen or self.aggregation is not None:
+            asked.add("debiasing")
+        missing = sorted(asked.difference(offered)) if offered else []
+        if missing:
+            raise OptionError(
+                f"{entry.name} does not offer {missing[0]}; the service names {', '.join(offered)}. "
+                "What is put into job_settings is sent unseen"
+            )
 
     def each_shots(self, count: int) -> tuple[int, ...]:
         """Return the shots of each of ``count`` circuits.
@@ -167,10 +220,53 @@ class RunOptions:
     def settings(self) -> dict[str, Any]:
         """Return the ``settings`` member of a job."""
         settings = dict(self.job_settings or {})
-        mitigation = getattr(self.error_mitigation, "value", self.error_mitigation)
-        if mitigation is not None:
-            settings["error_mitigation"] = {**(settings.get("error_mitigation") or {}), **mitigation}
+        if any(block for _, block in self._mitigations()[1:]):
+            settings["error_mitigation"] = self.mitigation()
         return settings
+
+    def mitigation(self) -> dict[str, Any]:
+        """Return the ``error_mitigation`` member of a job's settings, in whatever way it was said."""
+        merged: dict[str, Any] = {}
+        for _, block in self._mitigations():
+            merged.update(block)
+        return merged
+
+    @property
+    def reading(self) -> str:
+        """The query that names which result of a debiased job is wanted; empty: the service's own choice."""
+        if self.sharpen is not None:
+            return f"sharpen={str(self.sharpen).lower()}"
+        return "" if self.aggregation is None else f"aggregation={self.aggregation}"
+
+    @property
+    def _block(self) -> Mapping[str, Any]:
+        """What ``error_mitigation`` says, which may be qiskit-ionq's enum."""
+        return getattr(self.error_mitigation, "value", self.error_mitigation) or {}
+
+    def _mitigations(self) -> list[tuple[str, Mapping[str, Any]]]:
+        """Return everything that is said of error mitigation, and where."""
+        named = {name: getattr(self, name) for name in _MITIGATIONS}
+        return [
+            ("job_settings['error_mitigation']", (self.job_settings or {}).get("error_mitigation") or {}),
+            ("error_mitigation", self._block),
+            *((name, {name: value}) for name, value in named.items() if value is not None),
+        ]
+
+
+def _require_one_voice(said: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Refuse contradictions.
+
+    Raises:
+        OptionError: two ways to say one thing say different things.
+    """
+    first: dict[str, tuple[str, Any]] = {}
+    for where, block in said:
+        for name, value in block.items():
+            earlier, other = first.setdefault(name, (where, value))
+            if other != value:
+                raise OptionError(
+                    f"{where} says {name}={value!r}, and {earlier} says {other!r}: say it in one way"
+                )
 
 
 def _child_seed(seed: int, index: int) -> int:
@@ -179,11 +275,12 @@ def _child_seed(seed: int, index: int) -> int:
     return 1 + drawn % (2**31 - 1)
 
 
+_MITIGATIONS = ("debiasing", "symmetry_verification")
 OPTION_NAMES = tuple(f.name for f in fields(RunOptions))
 _NONE_IS_A_VALUE = {
-    "seed_simulator", "sampler_seed", "noise_model", "error_mitigation", "job_settings", "name", "session_id",
-    "optimization_level",
-    "max_cost", "max_jobs",
+    "seed_simulator", "sampler_seed", "noise_model", "error_mitigation", "debiasing",
+    "symmetry_verification", "sharpen", "aggregation", "job_settings", "name", "session_id",
+    "optimization_level", "max_cost", "max_jobs",
 }  # fmt: skip
 
 
@@ -228,6 +325,10 @@ def _flag(name: str, value: Any) -> bool:
     if type(value).__name__ in ("bool", "bool_"):  # numpy's
         return bool(value)
     raise OptionError(f"{name} must be True or False, not {value!r}")
+
+
+def _flag_or_none(name: str, value: Any) -> bool | None:
+    return None if value is None else _flag(name, value)
 
 
 def _amount(name: str, value: Any) -> float | None:
@@ -296,7 +397,7 @@ def _mitigation(name: str, value: Any) -> Any:
     if block is not None and not isinstance(block, Mapping):
         raise OptionError(f"{name} must be a mapping such as {{'debiasing': True}}, not {value!r}")
     for key, entry in (block or {}).items():
-        if key not in ("debiasing", "symmetry_verification"):
+        if key not in _MITIGATIONS:
             raise OptionError(f"{name} has no {key!r}; it has debiasing and symmetry_verification")
         _flag(f"{name}[{key!r}]", entry)
     return value
@@ -306,6 +407,8 @@ def _choice(choices: Any) -> Any:
     named = ", ".join(map(repr, get_args(choices)))
 
     def checked(name: str, value: Any) -> Any:
+        if value is None and name in _NONE_IS_A_VALUE:
+            return None
         if not isinstance(value, str) or value not in get_args(choices):
             raise OptionError(f"{name} must be one of {named}, not {value!r}")
         return value
@@ -321,6 +424,10 @@ _CHECKS: dict[str, Any] = {
     "sampler_seed": _whole(1, 2**31 - 1),
     "noise_model": _noise_model,
     "error_mitigation": _mitigation,
+    "debiasing": _flag_or_none,
+    "symmetry_verification": _flag_or_none,
+    "sharpen": _flag_or_none,
+    "aggregation": _choice(Aggregation),
     "job_settings": _settings,
     "extra_query_params": _body_members,
     "extra_metadata": _metadata,

@@ -159,4 +159,5 @@ class Packer:
             is_exact=not wire.is_qpu(self.target) and options.is_ideal,
             memory=options.memory,
             dry_run=options.dry_run,
+            query=options.reading,
         )

@@ -39,6 +39,8 @@ class Parcel:
     is_exact: bool
     memory: bool
     dry_run: bool
+    query: str = ""
+    """Which result of a debiased job is read, as a query; empty: the service's own choice."""
 
     @property
     def is_pack(self) -> bool:
@@ -53,11 +55,13 @@ class Parcel:
     @property
     def by_child(self) -> bool:
         """Whether the circuits of a pack are read one by one: an answer for all holds no shots."""
-        return self.is_pack and self.memory and not self.is_exact
+        return self.is_pack and self.memory and not self.is_exact and not self.query
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
-        """Kinds of result that serve, best first."""
+        """Kinds of result that serve, best first. Several results there are of distributions only."""
+        if self.query:
+            return ("probabilities",)
         return preferred_kinds(exact=self.is_exact, memory=self.memory, by_register=self.by_register)
 
 

@@ -39,13 +39,14 @@ from .errors import (
     TargetError,
     TransportError,
 )
+from .facts import is_wanted, least_busy
 from .job import ParallelIonQJob
 from .journal import NoRecord, Record
 from .policy import Backoff, is_passing, retry_after
 from .recall import Recall
 from .target import Gateset
-from .transport import Transport
-from .wire import CatalogEntry, CostEstimate
+from .transport import Reply, Transport
+from .wire import CatalogEntry, Characterization, CostEstimate, SessionRecord
 from .worker import Worker
 from .workshop import require_processes
 
@@ -57,6 +58,10 @@ logger = logging.getLogger("qiskit_parallel_ionq")
 _T = TypeVar("_T")
 
 PARALLEL = "ionq_parallel"
+ASK_AGAIN_AFTER = 300.0
+"""Seconds after which a characterization that could not be had is asked for again."""
+STATUS_AGE = 60.0
+"""Seconds that the service's word stays good on whether a target is available."""
 LONGEST_PAUSE = 10.0
 """Seconds between two attempts to read the catalogue, for which somebody waits."""
 
@@ -123,10 +128,13 @@ class ParallelIonQProvider:
         self._found_key: Secret | None = None
         self._left_behind = _LeftBehind()
         self._catalogue: dict[str, CatalogEntry] | None = None
+        self._catalogue_read_at = 0.0
+        self._characterizations: dict[str, _Known] = {}
         self._project: str | None = None
         self._conductor: Conductor | None = None
         self._api: Api | None = None
         self._jobs: weakref.WeakValueDictionary[str, ParallelIonQJob] = weakref.WeakValueDictionary()
+        self._session_jobs: dict[str, list[ParallelIonQJob]] = {}
         self._pause: Callable[[float], object] = threading.Event().wait
         self._closers: list[tuple[int, Callable[[], object]]] = []
         self._finalizer = weakref.finalize(self, _close_all, self._closers)
@@ -237,16 +245,118 @@ class ParallelIonQProvider:
             raise self._unknown(chosen)
         return ParallelIonQBackend(self, name=shown, target=chosen, gateset=gateset, **options)
 
-    def backends(self) -> list[ParallelIonQBackend]:
-        """Return a backend for every target of the service that is not retired."""
-        return [self.get_backend(e.name) for e in self.catalogue().values() if e.status != "retired"]
+    def backends(
+        self,
+        name: str | None = None,
+        *,
+        filters: Callable[[ParallelIonQBackend], bool] | None = None,
+        min_num_qubits: int | None = None,
+        simulator: bool | None = None,
+        operational: bool | None = None,
+    ) -> list[ParallelIonQBackend]:
+        """Return a backend for every target of the service that is not retired and is asked for.
 
-    def catalogue(self) -> Mapping[str, CatalogEntry]:
-        """Return what the service offers, by target; asked for once."""
+        Args:
+            name: of the target, by any name users know it by.
+            filters: says of a backend whether it is wanted.
+            min_num_qubits: fewest qubits.
+            simulator: True for the simulator only, False for machines only.
+            operational: whether circuits can be sent there now, as the service has said within a minute.
+        """
+        entries = self.catalogue(max_age=None if operational is None else STATUS_AGE).values()
+        found = [
+            self.get_backend(entry.name)
+            for entry in entries
+            if entry.status != "retired"
+            and is_wanted(
+                entry,
+                name=name,
+                min_num_qubits=min_num_qubits,
+                simulator=simulator,
+                operational=operational,
+            )
+        ]
+        return [backend for backend in found if filters is None or filters(backend)]
+
+    def least_busy(
+        self,
+        *,
+        filters: Callable[[ParallelIonQBackend], bool] | None = None,
+        min_num_qubits: int | None = None,
+        simulator: bool | None = False,
+    ) -> ParallelIonQBackend:
+        """Return the available backend with the shortest average queue, a machine if nothing else is said.
+
+        Machines that the service calls degraded come last.
+
+        Args:
+            filters: says of a backend whether it is wanted.
+            min_num_qubits: fewest qubits.
+            simulator: None if the simulator will do, too; it has no queue to speak of.
+
+        Raises:
+            TargetError: nothing that is available is wanted.
+        """
+        found = self.backends(
+            filters=filters, min_num_qubits=min_num_qubits, simulator=simulator, operational=True
+        )
+        backend = least_busy(found, lambda b: self.catalogue_entry(b.ionq_target))
+        if backend is None:
+            shown = ", ".join(f"{e.name} ({e.qubits} qubits, {e.status})" for e in self.catalogue().values())
+            raise TargetError(f"no backend that is available is like that; there are {shown}")
+        return backend
+
+    def catalogue(self, *, max_age: float | None = None) -> Mapping[str, CatalogEntry]:
+        """Return what the service offers, by target.
+
+        Args:
+            max_age: seconds that an answer stays good. None: asked for once.
+        """
         with self._lock:
-            if self._catalogue is None:
+            age = time.monotonic() - self._catalogue_read_at
+            if self._catalogue is None or (max_age is not None and age > max_age):
                 self._catalogue = {entry.name: entry for entry in self._read_catalogue()}
+                self._catalogue_read_at = time.monotonic()
             return self._catalogue
+
+    def characterization(self, target: str, *, max_age: float | None = None) -> Characterization | None:
+        """Return the newest characterization of a machine; None where there is none.
+
+        Args:
+            target: the service's name of it. The simulator has none, and is not asked for.
+            max_age: seconds that an answer stays good. None: asked for once.
+
+        Raises:
+            ApiError: the service does not say.
+            TransportError: it could not be reached.
+        """
+        if not wire.is_qpu(target):
+            return None
+        with self._lock:
+            known = self._characterizations.get(target)
+            if known is None or not known.is_told or (max_age is not None and known.age > max_age):
+                told = self.patiently(lambda: self._made_api().characterization(target))
+                known = self._characterizations[target] = _Known(told, time.monotonic())
+            return known.value
+
+    def characterization_at_hand(self, target: str) -> Characterization | None:
+        """Return a characterization as it is known, asked for once; None where it cannot be had.
+
+        It is asked for without patience, and does not raise: circuits run without it.
+        """
+        if not wire.is_qpu(target):
+            return None
+        with self._lock:
+            known = self._characterizations.get(target)
+            if known is None or (not known.is_told and known.age > ASK_AGAIN_AFTER):
+                try:
+                    told = self._made_api().characterization(target)
+                    known = _Known(told, time.monotonic())
+                except (ApiError, TransportError) as error:
+                    logger.info("There is no characterization of %s to be had: %s", target, error)
+                    known = _Known(None, time.monotonic(), is_told=False)
+                self._characterizations[target] = known
+            return known.value
 
     def _read_catalogue(self) -> tuple[CatalogEntry, ...]:
         return self.patiently(lambda: self._made_api().backends())
@@ -266,13 +376,17 @@ class ParallelIonQProvider:
                 self._pause(min(max(pause, asked or 0.0), LONGEST_PAUSE))
                 attempt += 1
 
-    def catalogue_entry(self, target: str) -> CatalogEntry:
+    def catalogue_entry(self, target: str, *, max_age: float | None = None) -> CatalogEntry:
         """Return what the service says of one target.
+
+        Args:
+            target: the service's name of it.
+            max_age: seconds that an answer stays good. None: asked for once.
 
         Raises:
             TargetError: it has no such target; lists those it has.
         """
-        entry = self.catalogue().get(target)
+        entry = self.catalogue(max_age=max_age).get(target)
         if entry is None:
             raise self._unknown(target)
         return entry
@@ -390,8 +504,42 @@ class ParallelIonQProvider:
         return self._jobs.get(job_id)
 
     def remember(self, job: ParallelIonQJob) -> None:
-        """Let `job` find a job for as long as somebody keeps it."""
+        """Let `job` find a job for as long as somebody keeps it; one of a session, until it is over."""
         self._jobs[job.job_id()] = job
+        session_id = job.batch.run.session_id
+        if session_id is not None:
+            with self._lock:
+                self._session_jobs[session_id] = [*self.session_jobs(session_id), job]
+
+    def session_jobs(self, session_id: str) -> list[ParallelIonQJob]:
+        """Return the jobs of a session that are under way here, whoever has kept them."""
+        with self._lock:
+            return [job for job in self._session_jobs.get(session_id, []) if not job.batch.is_over]
+
+    def sessions(self, *, active: bool | None = True) -> tuple[SessionRecord, ...]:
+        """Return the sessions of the organisation.
+
+        Args:
+            active: True, those that are open; False, those that have ended; None, all.
+
+        Raises:
+            NotFoundError: sessions are not enabled for the organisation.
+        """
+        return self.patiently(lambda: self._made_api().sessions(active=active))
+
+    def session_record(self, session_id: str) -> SessionRecord:
+        """Return what the service says of a session now."""
+        return self.patiently(lambda: self._made_api().session(session_id))
+
+    def post_session(self, body: bytes) -> Reply:
+        """Ask for a session, once, and return the answer unjudged; `Session` knows what it proves."""
+        return self._made_api().create_session(body)
+
+    def end_session(self, session_id: str) -> SessionRecord:
+        """End a session; one that has ended stays as it is."""
+        with self._lock:
+            self._session_jobs.pop(session_id, None)
+        return self.patiently(lambda: self._made_api().end_session(session_id))
 
     def begin_record(self, run: Run) -> Record:
         """Return where a run is recorded from its beginning.
@@ -488,6 +636,20 @@ class ParallelIonQProvider:
         near = difflib.get_close_matches(target, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return TargetError(f"there is no target {target!r}; there are {', '.join(known)}.{hint}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What the service said of a machine, and when."""
+
+    value: Characterization | None
+    at: float
+    is_told: bool = True
+    """False: it could not be asked."""
+
+    @property
+    def age(self) -> float:
+        return time.monotonic() - self.at
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,12 @@ def preferred_kinds(*, exact: bool, memory: bool, by_register: bool) -> tuple[Ki
 
 
 def sources(
-    job_id: str, results: Mapping[str, Any] | None, kinds: tuple[Kind, ...], *, by_register: bool = False
+    job_id: str,
+    results: Mapping[str, Any] | None,
+    kinds: tuple[Kind, ...],
+    *,
+    by_register: bool = False,
+    query: str = "",
 ) -> tuple[Source, ...]:
     """Return where a finished job's result can be asked for, best first.
 
@@ -55,7 +60,10 @@ def sources(
         results: the job's own map of results; None or empty: the standing paths are tried.
         kinds: kinds of result that serve, best first.
         by_register: artifacts in their v2 shape are preferred, which keep registers apart.
+        query: names which of several results is wanted. Distributions alone, at their standing path, know it.
     """
+    if query:
+        return (Source("probabilities", f"/jobs/{job_id}/results/probabilities?{query}"),)
     standing = [Source(kind, f"/jobs/{job_id}/results/{kind}") for kind in kinds]
     if not results:
         return tuple(standing)
@@ -68,9 +76,11 @@ def sources(
     return tuple(dict.fromkeys(named)) or tuple(standing)
 
 
-def aggregate_sources(job_id: str, results: Mapping[str, Any] | None) -> tuple[Source, ...]:
+def aggregate_sources(job_id: str, results: Mapping[str, Any] | None, query: str = "") -> tuple[Source, ...]:
     """Return where the distributions of all circuits of a pack can be had in one answer."""
     standing = Source("probabilities", f"/jobs/{job_id}/results/probabilities/aggregated")
+    if query:
+        return (Source("probabilities", f"{standing.path}?{query}"),)
     artifacts = _artifacts(job_id, results or {}, "probabilities-aggregate")
     has_url = isinstance((results or {}).get("probabilities"), Mapping)
     if artifacts and not has_url:

@@ -30,9 +30,10 @@ from qiskit.circuit import (
     WhileLoopOp,
 )
 from qiskit.circuit import library as gates
-from qiskit.transpiler import InstructionProperties, Target
+from qiskit.transpiler import InstructionDurations, InstructionProperties, Target
 
 from qiskit_parallel_ionq.gates import NATIVE_NAMES, Family, GPI2Gate, GPIGate, MSGate, ZZGate
+from qiskit_parallel_ionq.wire import CatalogEntry, Characterization
 
 Gateset = Literal["native", "qis"]
 
@@ -45,6 +46,19 @@ _CONTROL_FLOW: dict[str, type[Instruction]] = {
     "break_loop": BreakLoopOp,
     "continue_loop": ContinueLoopOp,
 }
+
+
+class IonQTarget(Target):
+    """A Target that can tell durations which hold for all qubits at once, where Qiskit's own fails."""
+
+    def durations(self) -> InstructionDurations:
+        """Return how long operations take, in seconds."""
+        rows = []
+        for name, everywhere in self.items():
+            for qubits, properties in everywhere.items():
+                if properties is not None and properties.duration is not None:
+                    rows.append((name, None if qubits is None else list(qubits), properties.duration, "s"))
+        return InstructionDurations(rows, dt=self.dt)
 
 
 def family_of(target_name: str, supported_native_gates: Sequence[str] | None = None) -> Family:
@@ -99,7 +113,7 @@ def build_target(
         ValueError: a pair names a qubit that the device does not have.
     """
     pairs = _restricting(num_qubits, connectivity)
-    target = Target(description=f"IonQ, {num_qubits} qubits, {gateset} gates", num_qubits=num_qubits)
+    target = IonQTarget(description=f"IonQ, {num_qubits} qubits, {gateset} gates", num_qubits=num_qubits)
 
     def add(operation: Instruction, error: float | None = None, duration: float | None = None) -> None:
         properties = None
@@ -127,6 +141,44 @@ def build_target(
     for name, kind in _CONTROL_FLOW.items():
         target.add_instruction(kind, name=name)
     return target
+
+
+def device_target(
+    entry: CatalogEntry, *, gateset: Gateset, family: Family, measured: Characterization | None = None
+) -> Target:
+    """Build the Target of an entry of the catalogue, with what was measured of the machine.
+
+    Error rates are 1 - fidelity, of medians: every qubit has the same. Pairs matter to native gates only;
+    others are brought to them by the service. Where only some pairs can interact there are no figures:
+    equal ones tell a layout nothing, and have Qiskit search for a better one ten times as long.
+    """
+    pairs = _listed_pairs(entry, measured) if measured is not None and gateset == "native" else None
+    if measured is None or pairs is not None:
+        return build_target(entry.qubits, gateset=gateset, family=family, connectivity=pairs)
+    return build_target(
+        entry.qubits,
+        gateset=gateset,
+        family=family,
+        error_1q=_error(measured.fidelity_1q),
+        error_2q=_error(measured.fidelity_2q),
+        error_readout=_error(measured.fidelity_spam),
+        duration_1q=measured.duration_1q,
+        duration_2q=measured.duration_2q,
+        duration_readout=measured.duration_readout,
+        duration_reset=measured.duration_reset,
+    )
+
+
+def _error(fidelity: float | None) -> float | None:
+    return None if fidelity is None else 1 - fidelity
+
+
+def _listed_pairs(entry: CatalogEntry, measured: Characterization) -> Sequence[tuple[int, int]] | None:
+    """Return the pairs that can interact; None where all can that are named at all."""
+    named = {qubit for pair in measured.connectivity for qubit in pair}
+    if len(measured.connectivity) == len(named) * (len(named) - 1) // 2:
+        return None
+    return None if max(named) >= entry.qubits else measured.connectivity
 
 
 def without_native_gates(target: Target) -> Target:

@@ -209,6 +209,12 @@ class CatalogEntry:
     error_mitigations: tuple[str, ...] = ()
     noise_models: tuple[str, ...] = ()
     characterization_id: str | None = None
+    last_updated: str | None = None
+
+    @property
+    def queue_seconds(self) -> float | None:
+        """How long jobs wait on average; the service says milliseconds."""
+        return None if self.average_queue_time is None else self.average_queue_time / 1000
 
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> CatalogEntry:
@@ -230,7 +236,122 @@ class CatalogEntry:
             error_mitigations=_texts(body.get("supported_error_mitigations")),
             noise_models=_texts(body.get("noise_models")),
             characterization_id=_text(body.get("characterization_id")),
+            last_updated=_text(body.get("last_updated")),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Characterization:
+    """What the service has measured of a machine. None: it does not say, or nothing that can be true."""
+
+    backend: str
+    id: str | None = None
+    date: datetime | None = None
+    """When it was measured."""
+    qubits: int | None = None
+    connectivity: tuple[tuple[int, int], ...] = ()
+    """Unordered pairs of qubits that can interact, the smaller first; empty: it does not say."""
+    fidelity_1q: float | None = None
+    """Median fidelity of a one-qubit gate, 0 to 1. Likewise the other fidelities."""
+    fidelity_2q: float | None = None
+    fidelity_spam: float | None = None
+    """Of state preparation and measurement together."""
+    duration_1q: float | None = None
+    """Seconds of a one-qubit gate. Likewise the other durations."""
+    duration_2q: float | None = None
+    duration_readout: float | None = None
+    duration_reset: float | None = None
+    t1: float | None = None
+    """Seconds."""
+    t2: float | None = None
+    """Seconds."""
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> Characterization:
+        """Read one characterization.
+
+        Raises:
+            ValueError: it does not say of which machine.
+        """
+        name, qubits = body.get("backend"), _integer(body.get("qubits"))
+        if not isinstance(name, str):
+            raise ValueError("a characterization without the name of a backend")
+        fidelity, timing = _object(body.get("fidelity")), _object(body.get("timing"))
+        return cls(
+            backend=name,
+            id=_text(body.get("id")),
+            date=moment(_text(body.get("date"))),
+            qubits=qubits,
+            connectivity=_pairs(body.get("connectivity"), qubits),
+            fidelity_1q=_fidelity(fidelity.get("1q")),
+            fidelity_2q=_fidelity(fidelity.get("2q")),
+            fidelity_spam=_fidelity(fidelity.get("spam")),
+            duration_1q=_seconds(timing.get("1q")),
+            duration_2q=_seconds(timing.get("2q")),
+            duration_readout=_seconds(timing.get("readout")),
+            duration_reset=_seconds(timing.get("reset")),
+            t1=_seconds(timing.get("t1")),
+            t2=_seconds(timing.get("t2")),
+        )
+
+    def __repr__(self) -> str:
+        known = [f"{name}={value:.6g}" for name in _SHOWN if (value := getattr(self, name)) is not None]
+        date = "" if self.date is None else f" of {self.date:%Y-%m-%d}"
+        return f"<Characterization of {self.backend}{date}: {', '.join(known) or 'no figures'}>"
+
+
+_SHOWN = ("fidelity_1q", "fidelity_2q", "fidelity_spam", "duration_1q", "duration_2q", "t1", "t2")
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRecord:
+    """What the service says of one session."""
+
+    id: str
+    backend: str | None = None
+    status: str = "created"
+    """``"created"``, ``"started"`` with its first job, ``"ended"``."""
+    active: bool = True
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    ended_at: datetime | None = None
+    expires_at: datetime | None = None
+    """When it will end by itself, once that is known."""
+    max_jobs: int | None = None
+    max_time: float | None = None
+    """Minutes."""
+    max_cost: float | None = None
+
+    @classmethod
+    def from_json(cls, body: Mapping[str, Any]) -> SessionRecord:
+        """Read one session.
+
+        Raises:
+            ValueError: there is no usable id.
+        """
+        if not is_job_id(body.get("id")):
+            raise ValueError("a session without an id")
+        settings = _object(body.get("settings"))
+        status, ended_at = _text(body.get("status")) or "created", moment(_text(body.get("ended_at")))
+        told = body.get("active")
+        return cls(
+            id=body["id"],
+            backend=_text(body.get("backend")),
+            status=status,
+            active=told if isinstance(told, bool) else status != "ended" and ended_at is None,
+            created_at=moment(_text(body.get("created_at"))),
+            started_at=moment(_text(body.get("started_at"))),
+            ended_at=ended_at,
+            expires_at=moment(_text(settings.get("expires_at"))),
+            max_jobs=_integer(settings.get("job_count_limit")),
+            max_time=_number(settings.get("duration_limit_min")),
+            max_cost=_number(_object(settings.get("cost_limit")).get("value")),
+        )
+
+    def __repr__(self) -> str:
+        end = f", ended {self.ended_at:%H:%M:%S}" if self.ended_at else ""
+        end = f", ends {self.expires_at:%H:%M:%S}" if self.expires_at and not end else end
+        return f"<SessionRecord {self.id}: {self.status} on {self.backend}{end}>"
 
 
 def http_date(text: str | None) -> datetime | None:
@@ -272,6 +393,33 @@ def _ids(value: object) -> tuple[str, ...]:
 
 def _texts(value: object) -> tuple[str, ...]:
     return tuple(str(v) for v in value) if isinstance(value, list | tuple) else ()
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _fidelity(value: object) -> float | None:
+    """Return a median fidelity, however it is wrapped, if it can be one."""
+    median = _number(value.get("median") if isinstance(value, Mapping) else value)
+    return median if median is not None and 0 <= median <= 1 else None
+
+
+def _seconds(value: object) -> float | None:
+    seconds = _number(value)
+    return seconds if seconds is not None and seconds > 0 else None
+
+
+def _pairs(value: object, qubits: int | None) -> tuple[tuple[int, int], ...]:
+    """Return unordered pairs, or none at all where one of them cannot be read: half of them would mislead."""
+    pairs = set()
+    for row in value if isinstance(value, list | tuple) else ():
+        ends = [_integer(end) for end in row] if isinstance(row, list | tuple) and len(row) == 2 else []
+        low, high = sorted(end for end in ends if end is not None) if None not in ends and ends else (-1, -1)
+        if not 0 <= low < high or (qubits is not None and high >= qubits):
+            return ()
+        pairs.add((low, high))
+    return tuple(sorted(pairs))
 
 
 def _number(value: object) -> float | None:

@@ -126,7 +126,7 @@ class Worker:
         """Ask for a result where it may be, best place first; the value is a `RawResult`."""
         return self._reading(lambda: self._first(candidates))
 
-    def fetch_child(self, child_id: str, kinds: tuple[Kind, ...]) -> Report:
+    def fetch_child(self, child_id: str, kinds: tuple[Kind, ...], query: str = "") -> Report:
         """Ask for the result of one circuit of a pack, or for the reason why it has none."""
 
         def ask() -> RawResult:
@@ -137,7 +137,7 @@ class Worker:
                 raise CircuitCancelledError(f"circuit {child_id} of the pack was cancelled")
             if record.state is not JobState.COMPLETED:
                 raise _Unfinished(f"circuit {child_id} of the pack is {record.state.value}")
-            return self._first(sources(child_id, record.results, kinds))
+            return self._first(sources(child_id, record.results, kinds, query=query))
 
         return self._reading(ask)
 

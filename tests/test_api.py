@@ -222,3 +222,40 @@ def test_an_accepted_job_has_a_usable_id(body, job_id):
 )
 def test_the_services_reason_is_found_and_kept_short(body, detail):
     assert refusal("GET", "/jobs", Reply(500, {}, body)).detail == detail
+
+
+@pytest.mark.parametrize(
+    ("call", "method", "path", "answer", "query"),
+    [
+        (lambda api: api.characterization("qpu.x"), "GET", "/backends/qpu.x/characterizations", {"characterizations": [{"backend": "qpu.x"}]}, "limit=1"),
+        (lambda api: api.session("s1"), "GET", "/sessions/s1", {"id": "s1"}, ""),
+        (lambda api: api.sessions(), "GET", "/sessions", {"sessions": []}, ""),
+        (lambda api: api.sessions(active=True), "GET", "/sessions", {"sessions": [{"id": "s1"}]}, "active=true"),
+        (lambda api: api.end_session("s1"), "POST", "/sessions/s1/end", {"id": "s1"}, ""),
+        (lambda api: api.create_session(b"{}"), "POST", "/sessions", {"id": "s1"}, ""),
+    ],
+)  # fmt: skip
+def test_facts_and_sessions_are_one_request_each(service, call, method, path, answer, query):
+    adapter, api = service
+    adapter.register_uri(method, URL + path, json=answer)
+    call(api)
+    (request,) = adapter.request_history
+    assert (request.method, request.url.partition("?")[2]) == (method, query)
+    assert ("Authorization" in request.headers) is ("characterizations" not in path)
+
+
+@pytest.mark.parametrize(
+    "answer", [[7], {"sessions": 3}, {"sessions": [{"id": "../x"}]}, {"sessions": [None]}]
+)
+def test_an_answer_without_sessions_is_an_error_of_ours(answer):
+    with pytest.raises(TransportError, match="session"):
+        _answers(json.dumps(answer).encode()).sessions()
+
+
+def test_a_session_that_has_ended_is_read_so_whichever_member_says_it():
+    for ended in ({"active": False}, {"status": "ended"}, {"ended_at": "2026-10-05T12:00:00.000Z"}):
+        assert _answers(json.dumps({"id": "s1", **ended}).encode()).session("s1").active is False
+    limits = {"expires_at": "2026-10-05T12:30:00.000Z", "cost_limit": {"value": 9}, "job_count_limit": 2}
+    record = _answers(json.dumps({"id": "s1", "backend": "qpu.x", "settings": limits}).encode()).session("s1")
+    assert (record.max_cost, record.max_jobs, record.max_time, record.active) == (9.0, 2, None, True)
+    assert repr(record) == "<SessionRecord s1: created on qpu.x, ends 12:30:00>"

@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version errors wire gates options policy",
-    "thinking": "target compiler encode structure drafts decode lifecycle stamps spans sources parcel packer cost merge reconcile chronicle salvage",
+    "thinking": "facts target compiler encode structure drafts decode lifecycle stamps spans sources parcel packer cost merge reconcile chronicle salvage",
     "doing": "state_folder circuit_files credentials transport api journal archive shelf workshop batch worker conductor",
-    "face": "timeline outlook display gantt report job rerun stretch stream backend primitives recall provider",
+    "face": "timeline outlook display gantt report job rerun stretch stream backend session primitives recall provider",
     "door": "cli",
 }
 ORDER = " ".join(FLOORS.values()).split()
@@ -83,6 +83,7 @@ def test_the_emulator_names_none_of_us():
             {
                 "batch.py",
                 "shelf.py",
+                "session.py",
                 "journal.py",
                 "transport.py",
                 "gate.py",

@@ -34,6 +34,10 @@ ACCEPTED = [
     ("noise_model", None, None),
     ("error_mitigation", {"debiasing": True}, {"debiasing": True}),
     ("error_mitigation", ErrorMitigation.DEBIASING, ErrorMitigation.DEBIASING),
+    ("debiasing", True, True), ("debiasing", np.bool_(False), False), ("debiasing", None, None),
+    ("symmetry_verification", True, True),
+    ("sharpen", True, True), ("sharpen", False, False), ("sharpen", None, None),
+    ("aggregation", "voting", "voting"), ("aggregation", None, None),
     ("job_settings", {"compilation": {"opt": 1}}, {"compilation": {"opt": 1}}),
     ("extra_query_params", {"priority": 3}, {"priority": 3}),
     ("extra_metadata", {"who": 7}, {"who": "7"}),
@@ -64,6 +68,7 @@ REFUSED = [
     ("noise_model", "forte-9"), ("noise_model", ""), ("noise_model", 5),
     ("error_mitigation", "debiasing"), ("error_mitigation", {"debaising": True}),
     ("error_mitigation", {"debiasing": "yes"}), ("error_mitigation", 1),
+    ("debiasing", 1), ("symmetry_verification", "yes"), ("sharpen", "voting"), ("aggregation", "plurality"), ("aggregation", 3),
     ("job_settings", "opt"), ("job_settings", {"error_mitigation": "debiasing"}),
     ("job_settings", {"compilation": 3}),
     ("extra_query_params", [1]), ("extra_query_params", {"input": {}}), ("extra_query_params", {"shots": 1}),
@@ -193,6 +198,15 @@ def test_options_hold_good_values_or_were_refused(name, value):
         ({"error_mitigation": {"debiasing": True}, "shots": 499}, "qpu.forte-1", "500"),
         ({"error_mitigation": ErrorMitigation.DEBIASING, "shots": [500, 499]}, "qpu.forte-1", "500"),
         ({"job_settings": {"error_mitigation": {"debiasing": True}}, "shots": 10}, "qpu.forte-1", "500"),
+        ({"debiasing": True, "shots": 499}, "qpu.forte-1", "500"),
+        ({"sharpen": True, "shots": 499}, "qpu.forte-1", "sharpen.*500"),
+        ({"sharpen": True, "debiasing": False}, "qpu.forte-1", "turned off"),
+        ({"aggregation": "average", "error_mitigation": {"debiasing": False}}, "qpu.forte-1", "turned off"),
+        ({"debiasing": True}, "simulator", "debiasing is for machines"),
+        ({"error_mitigation": ErrorMitigation.DEBIASING}, "simulator", "debiasing is for machines"),
+        ({"symmetry_verification": True}, "simulator", "symmetry_verification is for machines"),
+        ({"sharpen": True}, "simulator", "sharpen is for machines"),
+        ({"aggregation": "voting"}, "simulator", "aggregation is for machines"),
     ],
 )
 def test_what_a_target_cannot_do_is_refused(changes, target, says):
@@ -210,6 +224,11 @@ def test_what_a_target_cannot_do_is_refused(changes, target, says):
         ({"error_mitigation": {"debiasing": True}, "shots": []}, "qpu.forte-1"),
         ({"error_mitigation": {"debiasing": False}, "shots": 1}, "qpu.forte-1"),
         ({"error_mitigation": None, "shots": 1}, "qpu.forte-1"),
+        ({"debiasing": False, "shots": 1}, "qpu.forte-1"),
+        ({"debiasing": True, "symmetry_verification": True, "sharpen": True, "shots": 500}, "qpu.forte-1"),
+        ({"sharpen": False, "shots": 1}, "qpu.forte-1"),
+        ({"debiasing": False, "sharpen": False}, "simulator"),
+        ({"error_mitigation": ErrorMitigation.NO_DEBIASING}, "simulator"),
     ],
 )
 def test_what_a_target_can_do_is_let_through(changes, target):
@@ -245,3 +264,88 @@ def test_mitigation_joins_the_settings_without_changing_them():
     }
     assert settings["error_mitigation"] == {"symmetry_verification": True}
     assert RunOptions().settings() == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"),
+    [
+        ({"debiasing": True}, {"debiasing": True}),
+        ({"error_mitigation": ErrorMitigation.DEBIASING, "debiasing": True}, {"debiasing": True}),
+        (
+            {"debiasing": False, "symmetry_verification": True},
+            {"debiasing": False, "symmetry_verification": True},
+        ),
+        (
+            {"job_settings": {"error_mitigation": {"debiasing": True}}, "symmetry_verification": False},
+            {"debiasing": True, "symmetry_verification": False},
+        ),
+    ],
+)
+def test_mitigation_may_be_said_in_several_ways_that_agree(said, sent):
+    assert RunOptions().update(**said).settings()["error_mitigation"] == sent
+    assert RunOptions().update(**said).mitigation() == sent
+
+
+@pytest.mark.parametrize(
+    ("said", "names"),
+    [
+        (
+            {"error_mitigation": ErrorMitigation.DEBIASING, "debiasing": False},
+            "debiasing=False.*error_mitigation",
+        ),
+        (
+            {"error_mitigation": {"symmetry_verification": False}, "symmetry_verification": True},
+            "symmetry_verif",
+        ),
+        (
+            {
+                "job_settings": {"error_mitigation": {"debiasing": True}},
+                "error_mitigation": {"debiasing": False},
+            },
+            r"job_settings\['error_mitigation'\]",
+        ),
+        ({"sharpen": True, "aggregation": "voting"}, "sharpen and aggregation"),
+        ({"name": "a", "extra_query_params": {"name": "b"}}, "name is given twice"),
+        ({"session_id": "a", "extra_query_params": {"session_id": "b"}}, "session_id is given twice"),
+    ],
+)
+def test_two_ways_that_contradict_each_other_are_refused(said, names):
+    with pytest.raises(OptionError, match=names):
+        RunOptions().update(**said)
+
+
+@pytest.mark.parametrize(
+    ("said", "query"),
+    [
+        ({}, ""),
+        ({"sharpen": True}, "sharpen=true"),
+        ({"sharpen": False}, "sharpen=false"),
+        ({"aggregation": "dnl"}, "aggregation=dnl"),
+    ],
+)
+def test_the_choice_of_a_result_is_a_query(said, query):
+    assert RunOptions().update(**said).reading == query
+
+
+@pytest.mark.parametrize(
+    ("said", "offered", "missing"),
+    [
+        ({"debiasing": True}, {"error_mitigations": ("symmetry_verification",)}, "debiasing"),
+        ({"sharpen": True}, {"error_mitigations": ("symmetry_verification",)}, "debiasing"),
+        ({"error_mitigation": ErrorMitigation.DEBIASING}, {"error_mitigations": ("none",)}, "debiasing"),
+        ({"symmetry_verification": True}, {"error_mitigations": ("debiasing",)}, "symmetry_verification"),
+        ({"noise_model": "aria-1"}, {"noise_models": ("ideal", "forte-1")}, "aria-1"),
+    ],
+)
+def test_what_the_service_does_not_offer_is_refused(said, offered, missing):
+    options = RunOptions().update(**said)
+    with pytest.raises(OptionError, match=missing):
+        options.check_entry(wire.CatalogEntry("t", 4, **offered))
+    options.check_entry(wire.CatalogEntry("t", 4))  # where it says nothing, all passes
+    with_it = {name: (*values, missing) for name, values in offered.items()}
+    options.check_entry(wire.CatalogEntry("t", 4, **with_it))
+
+
+def test_job_settings_are_sent_unseen():
+    options = RunOptions(job_settings={"error_mitigation": {"debiasing": True}})
+    options.check_entry(wire.CatalogEntry("t", 4, error_mitigations=("other",)))

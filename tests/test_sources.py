@@ -124,3 +124,13 @@ def test_nothing_a_server_says_leads_elsewhere(results, by_register):
         assert re.fullmatch(
             r"/jobs/j/(results/[a-z]+(/aggregated)?|artifacts/[0-9A-Za-z][0-9A-Za-z_-]*)", source.path
         )
+
+
+@pytest.mark.parametrize("results", [None, {"ionq.result.probabilities.json.v1": {"id": "probabilities"}}])
+def test_a_choice_among_results_is_asked_of_the_one_place_that_knows_it(results):
+    assert sources("j", results, ("probabilities",), query="sharpen=true") == (
+        Source("probabilities", "/jobs/j/results/probabilities?sharpen=true"),
+    )
+    assert aggregate_sources("j", results, "sharpen=true") == (
+        Source("probabilities", "/jobs/j/results/probabilities/aggregated?sharpen=true"),
+    )

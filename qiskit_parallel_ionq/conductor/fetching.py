@@ -46,7 +46,7 @@ class Fetching:
             self._finish(batch, number)
         elif not parcel.is_pack:
             kinds = parcel.kinds[:1] if submission.is_bet else parcel.kinds
-            places = sources(job_id, results, kinds, by_register=parcel.by_register)
+            places = sources(job_id, results, kinds, by_register=parcel.by_register, query=parcel.query)
             self._read(
                 batch, number, lambda: worker.fetch(places), lambda raw: self._single(batch, number, raw)
             )
@@ -61,7 +61,7 @@ class Fetching:
             elif _by_child(parcel, record):
                 self._fetch_children(batch, number, range(len(parcel.circuits)))
             if not _by_child(parcel, record):
-                aggregates = aggregate_sources(job_id, results)
+                aggregates = aggregate_sources(job_id, results, parcel.query)
                 self._read(
                     batch,
                     number,
@@ -220,7 +220,7 @@ class Fetching:
             if ledger.voyages[number].pieces == 0:
                 self._finish(batch, number)
 
-        task = Task(perform=lambda: stage.worker.fetch_child(child, parcel.kinds), then=finish)
+        task = Task(perform=lambda: stage.worker.fetch_child(child, parcel.kinds, parcel.query), then=finish)
         ledger.lane.put(Order.FETCH, task)
 
     def _decode(self, batch: Batch, number: int, position: int, raw: RawResult) -> bool:

@@ -108,6 +108,8 @@ MACHINES: Mapping[str, Machine] = {
 """Name -> machine, in the order of the listing."""
 
 
+MITIGATIONS = ("debiasing", "symmetry_verification")
+"""What jobs on a QPU may ask for; which machine offers which is not published."""
 _TIMING = {"readout": 0.00015, "reset": 0.00005, "1q": 0.00013, "2q": 0.00095, "t1": 100.0, "t2": 1.0}
 """Seconds."""
 
@@ -131,7 +133,7 @@ def backend_entry(machine: Machine, queue_ms: int, updated: str) -> dict[str, An
         "location": "this computer",
         "supported_gates": list(gates.QIS_GATES),
         "supported_native_gates": list(machine.native_gates),
-        "supported_error_mitigations": [] if machine.is_simulator else ["debiasing"],
+        "supported_error_mitigations": [] if machine.is_simulator else list(MITIGATIONS),
     }
     if machine.is_simulator:
         entry["noise_models"] = list(NOISE_MODELS)

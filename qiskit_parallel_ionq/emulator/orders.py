@@ -61,6 +61,13 @@ class Order:
         """Whether results are exact distributions rather than shots."""
         return self.machine.is_simulator and self.model == IDEAL
 
+    @property
+    def is_debiased(self) -> bool:
+        """Whether variants are run: on a QPU, given the shots for it, unless that is turned off."""
+        mitigation = (self.settings or {}).get("error_mitigation") or {}
+        enough = self.shots >= DEBIASING_SHOTS and not self.machine.is_simulator
+        return enough and mitigation.get("debiasing") is not False
+
 
 def read_order(body: Any) -> Order:
     """Check a job request.

@@ -16,6 +16,8 @@ from .jobs import Job
 from .orders import CIRCUIT, MULTI
 from .simulate import Outcome
 
+VARIANTS = 20
+"""Variants of a debiased circuit; chosen, IonQ does not publish them."""
 NATIVE = "ionq.native.v1"
 AGGREGATE = "ionq.result.probabilities-aggregate.json.v1"
 EXACT_FORMATS = ("ionq.result.probabilities.json.v1", "ionq.result.probabilities.json.v2")
@@ -47,6 +49,20 @@ def probabilities(job: Job) -> dict[str, float]:
     return {str(word): factor * weight for word, weight in total.items()}
 
 
+def sharpened(job: Job) -> dict[str, float]:
+    """Version 1 distribution of what most variants of a debiased circuit agree on; else the plain one.
+
+    How shots are shared out is not published. Here each shot votes with one of every other variant,
+    and of outcomes with equal votes the first one wins.
+    """
+    if not job.order.is_debiased:
+        return probabilities(job)
+    words = outcome_of(job).words()
+    rounds = [words[first : first + VARIANTS] for first in range(0, len(words), VARIANTS)]
+    winners = Counter(Counter(votes).most_common(1)[0][0] for votes in rounds)
+    return {str(word): count / len(rounds) for word, count in sorted(winners.items())}
+
+
 def histogram(job: Job) -> dict[str, int]:
     """Version 1 counts of a sampled circuit."""
     return {str(word): count for word, count in sorted(Counter(outcome_of(job).words()).items())}
@@ -57,9 +73,10 @@ def shots(job: Job) -> list[str]:
     return [str(word) for word in outcome_of(job).words()]
 
 
-def aggregated(job: Job) -> dict[str, dict[str, float]]:
+def aggregated(job: Job, *, sharpen: bool = False) -> dict[str, dict[str, float]]:
     """The distributions of all children, in circuit order, keyed by child id."""
-    return {child.id: probabilities(child) for child in job.children}
+    read = sharpened if sharpen else probabilities
+    return {child.id: read(child) for child in job.children}
 
 
 def is_native(job: Job) -> bool:

@@ -97,7 +97,7 @@ class EstimatorV2(BaseEstimatorV2):
         is_exact = self._backend.simulator and options.is_ideal
         shots = [_shots(index, pub.precision, is_exact) for index, pub in enumerate(asked)]
         plan = Plan(is_exact)
-        self._backend.require_available()
+        self._backend.require_ready(options)
         for index, pub in enumerate(asked):
             with naming_pub(index):
                 plan.add(index, pub, shots[index])

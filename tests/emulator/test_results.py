@@ -79,11 +79,37 @@ def test_a_descriptor_names_its_format_and_media_type(api):
     assert len(entries[RESULT + "shots.json.v2"]["id"]) == 36
 
 
-def test_sharpen_is_read_and_changes_nothing(api):
-    job_id = api.run()
+@pytest.mark.parametrize("query", ["sharpen=true", "aggregation=voting"])
+def test_a_debiased_job_is_sharpened_by_vote(api, query):
+    noisy = [{"gate": "x", "target": 0}] + [{"gate": "cnot", "control": 0, "target": 1}] * 61
+    members = {"backend": "qpu.aria-1", "shots": 2000}
+    job_id = api.run(noisy, **members)
+    path = f"/jobs/{job_id}/results/probabilities"
+    plain, voted = api.get(path), api.get(f"{path}?{query}")
+    assert plain == api.get(f"{path}?sharpen=False") == api.get(f"{path}?aggregation=average")
+    assert plain["3"] < 0.8 < voted["3"]
+    assert sum(voted.values()) == pytest.approx(1)
+    pack = api.run_many([noisy, noisy], **members)
+    path = f"/jobs/{pack}/results/probabilities/aggregated"
+    assert all(row["3"] > 0.8 for row in api.get(f"{path}?{query}").values())
+    assert all(row["3"] < 0.8 for row in api.get(path).values())
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"backend": "qpu.aria-1", "shots": 499},
+        {"backend": "qpu.aria-1", "shots": 500, "settings": {"error_mitigation": {"debiasing": False}}},
+        {"shots": 500, "noise": {"model": "aria-1"}},
+        {},
+    ],
+)
+def test_without_variants_there_is_nothing_to_sharpen(api, members):
+    job_id = api.run(**members)
     plain = api.get(f"/jobs/{job_id}/results/probabilities")
     assert api.get(f"/jobs/{job_id}/results/probabilities", sharpen="True") == plain
-    assert api.call("GET", f"/jobs/{job_id}/results/probabilities?sharpen=much").status_code == 400
+    for wrong in ("sharpen=much", "aggregation=plurality"):
+        assert api.call("GET", f"/jobs/{job_id}/results/probabilities?{wrong}").status_code == 400
 
 
 # ---- multi-circuit jobs ----

@@ -17,7 +17,7 @@ from urllib.parse import quote, quote_plus
 import pytest
 import requests
 
-from qiskit_parallel_ionq import ParallelIonQProvider, transport
+from qiskit_parallel_ionq import ParallelIonQProvider, Session, transport
 from qiskit_parallel_ionq.credentials import Environment, Secret, Unshown, checked_url
 from qiskit_parallel_ionq.emulator import LocalIonQ
 from qiskit_parallel_ionq.errors import BatchError, CircuitFailedError, CredentialsError, IonQError
@@ -74,6 +74,11 @@ def test_no_object_shows_it(connect, key, flip, shows_key):
     things += [api, api._transport, api._transport._session, provider._key(), provider._key().redactor]
     things += [Environment({"IONQ_API_KEY": key}, {"IONQ_API_KEY": key}), job._batch, job._batch.parcels]
     things += [job._batch.submissions, transport._Signature(provider._key(), ("http", "a", 1))]
+    machine = provider.get_backend("qpu.forte-1")
+    with Session(machine, max_time=5) as session:
+        things += [session, session.backend, session.details(), session.run(flip, shots=10), session._account]
+    things += [machine.status(), machine.calibration(), machine.target, provider.backends()]
+    things += [provider.least_busy(), provider.sessions(active=None), provider._characterizations]
     for thing in things:
         shown = [f"{thing}", repr(thing), f"{thing!s:.10000}", repr(getattr(thing, "__dict__", ""))]
         assert not shows_key(*shown), type(thing)

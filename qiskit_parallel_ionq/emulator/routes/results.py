@@ -7,27 +7,38 @@ from .. import results
 from ..jobs import Job
 from ..problems import RequestError
 from ..server import Request
-from .base import Answer, Cloud, query_flag, route
+from .base import Answer, Cloud, bad_query, query_flag, query_text, route
 from .jobs import completed, is_parent
 
 
 def get_probabilities(cloud: Cloud, request: Request, job: str) -> Answer:
-    """The distribution of one circuit. ``sharpen`` is read and changes nothing: no variants are run here."""
-    query_flag(request, "sharpen")
+    """The distribution of one circuit: of a debiased one the average, or what its variants agree on."""
+    sharpen = _is_sharpened(request)
     found = completed(cloud, job)
     if is_parent(found):
         raise RequestError(404, f"Job {job} has several circuits: ask for probabilities/aggregated.")
-    return Answer(results.probabilities(found))
+    return Answer(results.sharpened(found) if sharpen else results.probabilities(found))
 
 
 def get_aggregated(cloud: Cloud, request: Request, job: str) -> Answer:
     """The distributions of all children, in circuit order."""
-    query_flag(request, "sharpen")
+    sharpen = _is_sharpened(request)
     _refuse_legacy(cloud)
     found = completed(cloud, job)
     if not is_parent(found):
         raise RequestError(404, f"Job {job} has one circuit: ask for probabilities.")
-    return Answer(results.aggregated(found))
+    return Answer(results.aggregated(found, sharpen=sharpen))
+
+
+def _is_sharpened(request: Request) -> bool:
+    """Whether the query asks for a vote: as the specification says it, or as the newest client does.
+
+    How ``dnl`` weighs variants is not published; here it is the average.
+    """
+    how = query_text(request, "aggregation")
+    if how not in (None, "average", "voting", "dnl"):
+        raise bad_query("aggregation", f"aggregation must be average, voting or dnl, not {how!r}")
+    return query_flag(request, "sharpen") is True or how == "voting"
 
 
 def get_histogram(cloud: Cloud, _request: Request, job: str) -> Answer:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version errors wire gates options policy",
-    "thinking": "target compiler encode structure drafts decode lifecycle sources parcel packer cost merge reconcile chronicle salvage",
+    "thinking": "target compiler encode structure packing drafts decode lifecycle sources parcel packer cost merge reconcile chronicle salvage",
     "doing": "state_folder circuit_files credentials transport api journal archive shelf workshop batch worker conductor",
     "face": "display report job rerun stretch stream backend primitives recall provider",
     "door": "cli",

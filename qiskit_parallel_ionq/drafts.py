@@ -23,6 +23,7 @@ from . import compiler
 from .encode import EncodedCircuit, Kind, encode_circuit, encode_pulses, experiment_header
 from .errors import CircuitError
 from .gates import NATIVE_NAMES
+from .packing import pack, unpack
 from .structure import Structure, glance
 
 _TOGETHER = 1024
@@ -67,12 +68,27 @@ def _refuse(error: CircuitError) -> EncodedCircuit:
 
 
 def _encode(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> EncodedCircuit:
-    begun = _begin(circuit, kind, target, level)
+    begun = _read(circuit, kind, target, level)
     return begun if isinstance(begun, EncodedCircuit) else begun()
 
 
 def _begin(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> _Begun:
-    """Encode a circuit, or do what another process could not do any faster and return the rest."""
+    """Return what another process can do, small and quick to pickle; or the encoded circuit, if nothing."""
+    packed = None if kind == "qasm3" else pack(circuit)
+    if packed is None:
+        return _read(circuit, kind, target, level)
+    return partial(_encode_packed, packed, circuit.metadata, kind, target, level)
+
+
+def _encode_packed(
+    packed: bytes, metadata: dict[str, Any] | None, kind: Kind, target: Target, level: int
+) -> EncodedCircuit:
+    encoded = _encode(unpack(packed), kind, target, level)
+    return replace(encoded, header={**encoded.header, "metadata": metadata or {}})
+
+
+def _read(circuit: QuantumCircuit, kind: Kind, target: Target, level: int) -> _Begun:
+    """Encode a circuit, or do what pickling would cost as much as, and return the rest."""
     if kind == "qasm3":
         return encode_circuit(compiler.lower_dynamic(circuit), kind=kind)
     free = not compiler.is_restricted(target)

@@ -16,6 +16,9 @@ from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecu
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import qiskit
+
+from ._version import __version__
 from .drafts import Draft
 from .encode import EncodedCircuit
 from .errors import CompileError, IonQError, OptionError
@@ -36,7 +39,7 @@ def require_processes(executor: Executor) -> None:
     """Refuse an executor whose workers share a process: Qiskit's compiler is not safe there.
 
     Raises:
-        OptionError: it is a pool of threads, or a Dask cluster with several threads to a worker.
+        OptionError: it is a pool of threads, or a Dask cluster of threads or with several to a worker.
     """
     if not isinstance(executor, Executor):
         raise OptionError(f"executor must be a concurrent.futures.Executor, not {type(executor).__name__}")
@@ -45,12 +48,18 @@ def require_processes(executor: Executor) -> None:
             "executor is a pool of threads, and Qiskit's compiler is not safe in threads; use a "
             "ProcessPoolExecutor, or Dask with threads_per_worker=1"
         )
-    threads = getattr(getattr(executor, "_client", None), "nthreads", None)  # dask.distributed's
-    most = max(threads().values(), default=1) if callable(threads) else 1
+    ask = getattr(getattr(executor, "_client", None), "nthreads", None)  # dask.distributed's
+    workers = ask() if callable(ask) else {}
+    most = max(workers.values(), default=1)
     if most > 1:
         raise OptionError(
             f"executor is a Dask cluster with {most} threads to a worker, and Qiskit's compiler is not safe "
             "in threads; start it with threads_per_worker=1"
+        )
+    if any(str(address).startswith("inproc:") for address in workers):
+        raise OptionError(
+            "executor is a Dask cluster whose workers are threads of this process, and Qiskit's compiler is "
+            "not safe in threads; start it with processes=True"
         )
 
 
@@ -68,12 +77,15 @@ def encode_all(drafts: Iterable[Draft], executor: Executor | None = None) -> Ite
         yield from (_done(draft.encode, draft.name) for draft in drafts)
         return
     bench = _Bench(executor)
-    for draft in drafts:
-        bench.take(draft)
-        while bench.is_full:
+    try:
+        for draft in drafts:
+            bench.take(draft)
+            while bench.is_full or bench.is_ready:
+                yield from bench.oldest()
+        while bench:
             yield from bench.oldest()
-    while bench:
-        yield from bench.oldest()
+    finally:
+        bench.leave()
 
 
 @dataclass(slots=True)
@@ -106,6 +118,20 @@ class _Bench:
         """Whether nothing more should be taken before something is given."""
         return len(self._closed) >= AHEAD
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether the chunk that went out first need not be waited for."""
+        if not self._closed:
+            return False
+        out = self._closed[0].out
+        return out is None or out.done()
+
+    def leave(self) -> None:
+        """Have nothing done that nobody waits for any more, as after Ctrl-C."""
+        for chunk in self._closed:
+            if chunk.out is not None:
+                chunk.out.cancel()
+
     def take(self, draft: Draft) -> None:
         """Begin one more draft; whole chunks go out."""
         begin = draft.begin if self._executor is not None and draft.begin is not None else draft.encode
@@ -135,7 +161,7 @@ class _Bench:
             return
         works = _pickled([(chunk.made[place], chunk.names[place]) for place in rest])
         try:
-            chunk.out = None if works is None else self._executor.submit(_make, works)
+            chunk.out = None if works is None else self._executor.submit(_make, works, _VERSIONS)
         except Exception as error:  # noqa: BLE001 - executors are many, and none is needed
             self._do_without(error)
 
@@ -162,8 +188,17 @@ def _pickled(works: list[tuple[Any, str]]) -> bytes | None:
         return None
 
 
-def _make(works: bytes) -> list[Made]:
-    """Do what is left to do of a chunk, in another process."""
+_VERSIONS = f"qiskit-parallel-ionq {__version__} and qiskit {qiskit.__version__}"
+
+
+def _make(works: bytes, versions: str) -> list[Made]:
+    """Do what is left to do of a chunk, in another process.
+
+    Raises:
+        IonQError: other versions there would make other requests.
+    """
+    if versions != _VERSIONS:
+        raise IonQError(f"a worker has {_VERSIONS}; here it is {versions}")
     os.environ.setdefault("RAYON_NUM_THREADS", "1")  # there is a process for each core already
     os.environ.setdefault("QISKIT_IN_PARALLEL", "TRUE")
     return [_done(work, name) for work, name in pickle.loads(works)]  # noqa: S301 - from who began us

@@ -7,11 +7,12 @@ import multiprocessing
 import os
 import signal
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from functools import partial
 
 import pytest
 from qiskit import QuantumCircuit
 
-from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq import ParallelIonQProvider, workshop
 from qiskit_parallel_ionq.drafts import Draft
 from qiskit_parallel_ionq.errors import CompileError, OptionError
 from qiskit_parallel_ionq.options import RunOptions
@@ -135,7 +136,7 @@ def test_when_workers_are_lost_the_rest_is_made_here_and_that_is_said_once(backe
 
 def test_what_cannot_be_pickled_is_made_here_and_the_rest_is_not(backend, caplog):
     some, executor = drafts(backend, 3 * CHUNK), Instead()
-    some[CHUNK].begin.args[0].metadata = {"odd": Unpicklable()}
+    some[CHUNK].begin.args[0].metadata = {"odd": Unpicklable()}  # the circuit's
     made = list(encode_all(some, executor))
     assert not any(isinstance(each, Exception) for each in made)
     assert executor.sent == 2
@@ -172,6 +173,61 @@ def test_an_executor_that_was_shut_down_is_done_without(backend, caplog):
     assert "compiled in this process instead" in caplog.text
 
 
+def test_a_worker_of_another_version_makes_nothing(backend, monkeypatch, caplog):
+    monkeypatch.setattr(workshop, "_make", partial(_as_of_old, workshop._make))
+    made = list(encode_all(drafts(backend, 60), Instead()))
+    assert made == list(encode_all(drafts(backend, 60)))
+    assert "a worker has qiskit-parallel-ionq" in caplog.text
+
+
+def _as_of_old(make, works, versions):
+    return make(works, versions.replace("qiskit 2", "qiskit 1"))
+
+
+class Later(Executor):
+    """Workers whose work is done when it is told."""
+
+    def __init__(self):
+        self.out = []
+
+    def submit(self, work, /, *arguments, **named):
+        self.out.append((Future(), partial(work, *arguments, **named)))
+        return self.out[-1][0]
+
+    def finish(self, number):
+        future, work = self.out[number]
+        future.set_result(work())
+
+
+def test_what_is_ready_is_given_before_more_is_taken(backend):
+    taken, later = [], Later()
+
+    def pull():
+        for draft in drafts(backend, 6 * CHUNK):
+            taken.append(draft)
+            yield draft
+            if len(taken) == 3 * CHUNK:
+                later.finish(1)  # not its turn
+                later.finish(0)
+
+    made = encode_all(pull(), later)
+    first = [next(made) for _ in range(2 * CHUNK)]
+    assert len(taken) == 3 * CHUNK + 1
+    assert first == list(encode_all(drafts(backend, 2 * CHUNK)))
+
+
+def test_an_interrupt_leaves_nothing_waiting_in_the_executor(backend):
+    later = Later()
+
+    def pull():
+        yield from drafts(backend, 3 * CHUNK)
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        list(encode_all(pull(), later))
+    assert [future.cancelled() for future, _ in later.out] == [True] * 3
+
+
 def test_threads_are_refused_before_anything_is_sent(backend):
     with ThreadPoolExecutor(2) as threads:
         with pytest.raises(OptionError, match="not safe in threads"):
@@ -190,4 +246,11 @@ def test_dask_workers_must_have_one_thread_each(threads, is_refused):
         with pytest.raises(OptionError, match="4 threads to a worker"):
             require_processes(executor)
     else:
+        require_processes(executor)
+
+
+def test_dask_workers_must_not_be_threads_of_this_process():
+    executor = Instead()
+    executor._client = type("Client", (), {"nthreads": lambda self: {"inproc://10.0.0.1/1": 1}})()
+    with pytest.raises(OptionError, match="processes=True"):
         require_processes(executor)

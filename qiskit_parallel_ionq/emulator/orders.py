@@ -64,9 +64,9 @@ class Order:
     @property
     def is_debiased(self) -> bool:
         """Whether variants are run: on a QPU, given the shots for it, unless that is turned off."""
-        mitigation = (self.settings or {}).get("error_mitigation") or {}
-        enough = self.shots >= DEBIASING_SHOTS and not self.machine.is_simulator
-        return enough and mitigation.get("debiasing") is not False
+        mitigation = (self.settings or {}).get("error_mitigation")
+        is_off = isinstance(mitigation, dict) and mitigation.get("debiasing") is False
+        return self.shots >= DEBIASING_SHOTS and not self.machine.is_simulator and not is_off
 
 
 def read_order(body: Any) -> Order:

@@ -101,6 +101,7 @@ def test_a_debiased_job_is_sharpened_by_vote(api, query):
         {"backend": "qpu.aria-1", "shots": 499},
         {"backend": "qpu.aria-1", "shots": 500, "settings": {"error_mitigation": {"debiasing": False}}},
         {"shots": 500, "noise": {"model": "aria-1"}},
+        {"backend": "qpu.aria-1", "shots": 100, "settings": {"error_mitigation": ["debiasing"]}},
         {},
     ],
 )

@@ -40,7 +40,7 @@ FAULTS = (
 @pytest.fixture(scope="module")
 def met():
     """A job that met faults: a submission held back, a result read twice, a circuit that failed."""
-    with ParallelIonQProvider.local(seed=1, round_trip=0.01, execution_time=0.05, faults=FAULTS) as provider:
+    with ParallelIonQProvider.local(seed=1, round_trip=0.01, execution_time=0.4, faults=FAULTS) as provider:
         job = provider.get_backend(target="simulator").run(circuits(5), shots=10)
         assert job.wait(30)
         yield job

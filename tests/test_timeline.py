@@ -260,7 +260,7 @@ def test_a_run_that_finds_open_connections_opens_none():
 
 
 def test_a_run_that_was_found_again_leaves_open_what_nobody_recorded(tmp_path):
-    with LocalIonQ(seed=1, execution_time=0.02) as service:
+    with LocalIonQ(seed=1, round_trip=0.02, execution_time=0.02) as service:
         for attempt in range(2):
             with ParallelIonQProvider(service.api_key, service.url, state_dir=tmp_path) as provider:
                 if attempt == 0:

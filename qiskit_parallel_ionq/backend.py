@@ -457,8 +457,11 @@ class ParallelIonQBackend(BackendV2):
         )
 
     def _priced(self, parcels: Sequence[Parcel], options: RunOptions) -> CostReport:
-        mitigated = bool(options.mitigation().get("debiasing"))
-        loads = [workload(parcel, error_mitigation=mitigated) for parcel in parcels]
+        said = options.mitigation().get("debiasing")  # where nothing is said, a machine decides by the shots
+        loads = [
+            workload(p, error_mitigation=p.shots >= wire.DEBIASED_FROM if said is None else bool(said))
+            for p in parcels
+        ]
         if self.simulator:  # which is free
             return CostReport(0.0, "usd", (0.0,) * len(loads), minimum=0.0, packed=0.0)
         return cost_report(loads, lambda load: self._account.estimate(self.ionq_target, load))

@@ -152,14 +152,14 @@ class RunOptions:
                 raise OptionError(
                     f"{asked[0]} is for machines: {target} has no errors of a machine to mitigate"
                 )
-        fewest = self.shots if isinstance(self.shots, int) else min(self.shots, default=500)
-        if mitigation.get("debiasing") and fewest < 500:
+        fewest = self.shots if isinstance(self.shots, int) else min(self.shots, default=wire.DEBIASED_FROM)
+        if mitigation.get("debiasing") and fewest < wire.DEBIASED_FROM:
             raise OptionError("debiasing needs at least 500 shots")
         if self.sharpen or self.aggregation is not None:
             chosen = "sharpen" if self.sharpen else "aggregation"
             if mitigation.get("debiasing") is False:
                 raise OptionError(f"{chosen} reads the variants of debiasing, which is turned off")
-            if fewest < 500:
+            if fewest < wire.DEBIASED_FROM:
                 raise OptionError(f"{chosen} reads the variants of debiasing, which needs at least 500 shots")
 
     def check_entry(self, entry: CatalogEntry) -> None:

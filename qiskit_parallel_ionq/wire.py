@@ -52,6 +52,9 @@ CONTENT_KEY = "qpi_in"
 HEADER_KEY = "qiskit_header"
 """Metadata key under which qiskit-ionq keeps its packed experiment header."""
 
+DEBIASED_FROM = 500
+"""Shots that debiasing needs, and from which on a machine does it unless it is told not to."""
+
 OUT_OF_MONEY = frozenset({"QuotaExhaustedError", "ContractExpiredError", "UnknownBillingError"})
 """Failure codes that concern the account, and so every further job."""
 

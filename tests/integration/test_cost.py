@@ -8,6 +8,7 @@ from qiskit import QuantumCircuit
 
 from qiskit_parallel_ionq.emulator import Fault
 from qiskit_parallel_ionq.errors import BudgetError, CircuitFailedError
+from qiskit_parallel_ionq.wire import CostEstimate
 
 
 def bell(name="bell"):
@@ -38,6 +39,29 @@ def test_an_estimate_is_what_the_service_charges_afterwards(machine):
     charged = [backend.provider._made_api().cost(job_id) for job_id in job.job_ids()]
     assert list(report.jobs) == pytest.approx(charged)
     assert report.total == pytest.approx(sum(charged))
+
+
+@pytest.mark.parametrize(
+    ("shots", "options", "is_counted"),
+    [
+        (2000, {}, True),  # what a machine does by itself costs, too
+        (499, {}, False),
+        (2000, {"debiasing": False}, False),
+        (2000, {"debiasing": True}, True),
+        (2000, {"error_mitigation": {"debiasing": False}}, False),
+    ],
+)
+def test_debiasing_is_priced_where_the_machine_would_do_it(machine, monkeypatch, shots, options, is_counted):
+    _, backend = machine
+    asked = []
+
+    def estimate(target, load):
+        asked.append(load)
+        return CostEstimate(1.0, "usd")
+
+    monkeypatch.setattr(backend.provider, "estimate", estimate)
+    backend.estimate_cost(bell(), shots=shots, **options)
+    assert [load.error_mitigation for load in asked] == [is_counted]
 
 
 def test_packs_are_priced_as_packs(machine):

@@ -43,17 +43,37 @@ def backend():
 def test_a_cluster_makes_what_this_process_makes(backend, client):
     circuits = [turned(k) for k in range(120)]
     executor = client.get_executor(pure=False)
-    here = backend.run(circuits, shots=50, seed_simulator=3).result().get_counts()
-    assert backend.run(circuits, shots=50, seed_simulator=3, executor=executor).result().get_counts() == here
+    how = {"shots": 50, "seed_simulator": 3, "optimization_level": 2}  # each is compiled by itself
+    here = backend.run(circuits, **how).result().get_counts()
+    assert backend.run(circuits, **how, executor=executor).result().get_counts() == here
 
 
 def test_a_worker_that_is_killed_costs_nothing(backend, client):
-    drafts = backend.drafted([turned(k) for k in range(10 * CHUNK)], RunOptions())
+    drafts = backend.drafted([turned(k) for k in range(10 * CHUNK)], RunOptions(optimization_level=2))
     made = encode_all(drafts, client.get_executor(pure=False))
     first = next(made)
     victim = next(iter(client.run(os.getpid).values()))
     os.kill(victim, signal.SIGKILL)
     assert [first, *made] == list(encode_all(drafts))
+
+
+def test_a_client_that_is_closed_on_the_way_costs_nothing(backend, client, caplog):
+    drafts = backend.drafted([turned(k) for k in range(10 * CHUNK)], RunOptions(optimization_level=2))
+    made = encode_all(drafts, client.get_executor(pure=False))
+    first = next(made)
+    client.close()
+    assert [first, *made] == list(encode_all(drafts))
+    assert "compiled in this process instead" in caplog.text
+
+
+def test_workers_that_are_threads_of_this_process_are_refused(backend):
+    options = {"n_workers": 1, "threads_per_worker": 1, "processes": False, "dashboard_address": None}
+    with (
+        distributed.LocalCluster(**options) as cluster,
+        distributed.Client(cluster) as client,
+        pytest.raises(OptionError, match="processes=True"),
+    ):
+        backend.run(turned(1), executor=client.get_executor(pure=False))
 
 
 def test_several_threads_to_a_worker_are_refused(backend):

@@ -66,6 +66,7 @@ def test_every_measurement_is_there_and_can_be_asked_for():
         "clients",
         "cirq_client",
         "compile_bench",
+        "primitives_bench",
         "plot",
     }
     on_disk = {path.stem for path in Path(__file__).parent.glob("*.py") if not path.stem.startswith("test_")}

@@ -207,14 +207,8 @@ class ParallelIonQJob(JobV1):
         Raises:
             ResultTimeoutError: ``timeout`` seconds passed before all were finished.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
-        batch = self._batch
-        for position in range(batch.total):
-            left = None if deadline is None else deadline - time.monotonic()
-            if not self._wait_for(lambda: len(batch.finished) > position, left):  # noqa: B023 - called at once
-                raise self._too_late(timeout)
-            index = batch.finished[position]
-            yield index, self.experiment(index)
+        finished = self._batch.finished
+        return self._each(lambda turn: finished[turn] if turn < len(finished) else None, timeout)
 
     def results_iter(self, timeout: float | None = None) -> Iterator[tuple[int, ExperimentResult]]:
         """Yield ``(index, experiment)`` in input order, each as soon as it is its turn; failed ones, too.
@@ -222,12 +216,20 @@ class ParallelIonQJob(JobV1):
         Raises:
             ResultTimeoutError: ``timeout`` seconds passed before all were finished.
         """
+        has_ended = self._batch.has_ended
+        return self._each(lambda turn: turn if has_ended(turn) else None, timeout)
+
+    def _each(
+        self, whose: Callable[[int], int | None], timeout: float | None
+    ) -> Iterator[tuple[int, ExperimentResult]]:
+        """Yield every circuit; ``whose`` says whose turn it is, or None while that is not known."""
         deadline = None if timeout is None else time.monotonic() + timeout
-        batch = self._batch
-        for index in range(batch.total):
+        for turn in range(self._batch.total):
             left = None if deadline is None else deadline - time.monotonic()
-            if not self._wait_for(lambda: batch.has_ended(index), left):  # noqa: B023 - called at once
+            if not self._wait_for(lambda: whose(turn) is not None, left):  # noqa: B023 - called at once
                 raise self._too_late(timeout)
+            index = whose(turn)
+            assert index is not None  # noqa: S101 - it was waited for
             yield index, self.experiment(index)
 
     def cancel(self, *, include_running: bool | None = None) -> bool:

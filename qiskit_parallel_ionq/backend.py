@@ -36,8 +36,8 @@ from .options import RunOptions
 from .packer import Packer
 from .parcel import Parcel
 from .rerun import next_generation
-from .stream import STRETCHES, ParallelIonQStream
-from .stretch import Sender, Stretch
+from .stream import ParallelIonQStream
+from .stretch import Sender, Stretch, stretch_size
 from .target import Gateset, device_target, family_of
 from .wire import CatalogEntry, Characterization, CostEstimate
 from .workshop import encode_all, require_processes
@@ -250,7 +250,7 @@ class ParallelIonQBackend(BackendV2):
         All circuits are checked before anything is sent. Those that are not native are compiled on the
         way; qubits that a circuit does not use are not sent. An empty list gives an empty result.
 
-        An iterator is not read to its end at once: of one with more circuits than an eighth of ``window``
+        An iterator is not read to its end at once: of one with more circuits than a stretch (`stretch_size`)
         comes a stream, which takes and sends the others while its results are read.
 
         Args:
@@ -269,10 +269,10 @@ class ParallelIonQBackend(BackendV2):
         if executor is not None:
             require_processes(executor)
         if isinstance(run_input, Iterator):
-            start = list(islice(run_input, max(1, chosen.window // STRETCHES)))
+            start = list(islice(run_input, stretch_size(chosen.window)))
             more = next(run_input, None)
             if more is not None:
-                return self._stream(chain(start, [more], run_input), chosen, executor)
+                return self._stream(chain(_given_away([*start, more]), run_input), chosen, executor)
             run_input = start
         circuits = _listed(run_input)
         chosen.each_shots(len(circuits))
@@ -575,8 +575,9 @@ class ParallelIonQBackend(BackendV2):
         """Compile, encode and pack one by one: the first is on its way before the last is compiled."""
         run = batch.run
         packer = Packer(
-            run.id, run.total, run.target, options, run.user_agent, run.seed, run.shots, run.first
-        )
+            run.id, run.total, run.target, options, run.user_agent, run.seed, run.shots, run.first,
+            among=options.window if run.stream else 0,
+        )  # fmt: skip
         began = time.monotonic()
         for index, made in enumerate(encode_all(drafts, executor or self._account.executor)):
             batch.stamps.compiled(index, began, time.monotonic())
@@ -627,7 +628,7 @@ class ParallelIonQBackend(BackendV2):
             batch.places[number] = place
         metadata = [_json_or_none(batch.headers[index].get("metadata")) for index in parcel.circuits]
         batch.record.note(parcel_record(number, parcel, place, metadata if any(metadata) else []))
-        self._account.conductor().add(batch, parcel)
+        self._account.conductor().add(batch, replace(parcel, headers=()))
 
 
 def _rebuilt(
@@ -642,6 +643,13 @@ def _rebuilt(
     backend = kind(account, name=name, target=target, gateset=gateset)
     backend.set_options(**options)
     return backend
+
+
+def _given_away(circuits: list[Any]) -> Iterator[Any]:
+    """Yield circuits, and hold none that was yielded."""
+    circuits.reverse()
+    while circuits:
+        yield circuits.pop()
 
 
 def _listed(run_input: Any) -> list[Any]:

@@ -118,6 +118,7 @@ def cost_report(
             known = asked[load] = ask(load)
             rates = known if _explains(known, load) else None
         costs.append(known.total)
+    packed = _packed(workloads, rates, lambda load: asked.get(load) or ask(load))
     units = {estimate.unit for estimate in asked.values()} or {unit}
     if len(units) > 1:
         raise BudgetError(f"the service estimates in several units, {sorted(units)}; nothing was sent")
@@ -127,7 +128,7 @@ def cost_report(
         unit=units.pop(),
         jobs=tuple(costs),
         minimum=None if first is None else first.job_minimum,
-        packed=_packed(workloads, rates),
+        packed=packed,
     )
 
 
@@ -144,13 +145,16 @@ def _explains(estimate: CostEstimate, load: Workload) -> bool:
     return math.isclose(_by_rates(estimate, load), estimate.total, rel_tol=1e-6, abs_tol=1e-9)
 
 
-def _packed(workloads: Sequence[Workload], rates: CostEstimate | None) -> float | None:
-    if rates is None or rates.job_minimum is None:
+def _packed(
+    workloads: Sequence[Workload], rates: CostEstimate | None, ask: Callable[[Workload], CostEstimate]
+) -> float | None:
+    is_askable = any(load.error_mitigation for load in workloads)  # of which the rates say nothing
+    if (rates is None and not is_askable) or (rates is not None and rates.job_minimum is None):
         return None
     packs: dict[int, Workload] = {}
     for load in workloads:
         packs[load.shots] = packs[load.shots] + load if load.shots in packs else load
-    return math.fsum(_by_rates(rates, load) for load in packs.values())
+    return math.fsum(ask(load).total if rates is None else _by_rates(rates, load) for load in packs.values())
 
 
 @dataclass(slots=True)

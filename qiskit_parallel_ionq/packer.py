@@ -8,9 +8,10 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from . import wire
-from .encode import EncodedCircuit, header_entry, ionq_header, job_body
+from .encode import EncodedCircuit, Readout, header_entry, ionq_header, job_body
 from .options import RunOptions
 from .parcel import Parcel, Token, ranges
 
@@ -36,6 +37,12 @@ def pack_size(circuits: int, *, workers: int, is_qpu: bool) -> int:
     """
     packs = math.ceil(circuits / LARGEST_QPU_PACK) if is_qpu else PACKS_PER_WORKER * workers
     return min(math.ceil(circuits / max(packs, 1)), wire.MAX_CIRCUITS_PER_JOB)
+
+
+@lru_cache(maxsize=64)
+def _shared(readout: Readout) -> Readout:
+    """Return one readout for all that are equal: thousands of circuits are read alike."""
+    return readout
 
 
 @dataclass(slots=True)
@@ -70,6 +77,8 @@ class Packer:
     """Shots of each circuit of the run, where the sizes of packs are to be chosen by them."""
     first: int = 0
     """Position of the run's first circuit in what it is a stretch of."""
+    among: int = 0
+    """How many circuits may be under way beside these, in other stretches."""
     _open: dict[tuple[str, int], _Pack] = field(default_factory=dict)
     _sizes: dict[int, int] = field(default_factory=dict)
 
@@ -77,7 +86,9 @@ class Packer:
         """Choose the size of packs of circuits with equal shots: only those can share a job."""
         workers = self.options.max_workers if self.options.use_parallel else 1
         for shots, circuits in Counter(self.shots).items():
-            self._sizes[shots] = pack_size(circuits, workers=workers, is_qpu=wire.is_qpu(self.target))
+            self._sizes[shots] = pack_size(
+                max(circuits, self.among), workers=workers, is_qpu=wire.is_qpu(self.target)
+            )
 
     def _size(self, shots: int) -> int:
         fixed = self.options.circuits_per_job
@@ -150,7 +161,7 @@ class Packer:
         )
         return Parcel(
             circuits=indices,
-            readouts=tuple(circuit.readout for circuit in circuits),
+            readouts=tuple(_shared(circuit.readout) for circuit in circuits),
             headers=headers,
             shots=shots,
             token=token,

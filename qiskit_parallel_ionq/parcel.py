@@ -12,7 +12,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from . import wire
-from .encode import Readout, ionq_header
+from .encode import Readout, header_entries, ionq_header
 from .errors import EncodeError
 from .sources import Kind, preferred_kinds
 
@@ -29,7 +29,7 @@ class Parcel:
     readouts: tuple[Readout, ...]
     """How each circuit's outcomes are read."""
     headers: tuple[Mapping[str, Any], ...]
-    """Each circuit's header, as `encode.header_entry` tells it."""
+    """Each circuit's header, as `encode.header_entry` tells it; empty once that is in the run's record."""
     shots: int
     token: str
     digest: str
@@ -86,7 +86,8 @@ def again(parcel: Parcel, body: bytes, *, only: Collection[int], generation: int
         if was is None:
             raise ValueError(parcel.token)
         token = str(Token(was.run, circuits[0], generation))
-        headers = tuple(parcel.headers[place] for place in kept)
+        entries = header_entries(metadata[wire.HEADER_KEY])
+        headers = tuple(entries[place] for place in kept)
         if len(kept) < len(parcel.circuits):
             given["circuits"] = [given["circuits"][place] for place in kept]
             _unpack_a_single(request)

@@ -23,9 +23,7 @@ from .batch import Changed, Progress
 from .errors import BatchError, JobError, JobPickleError, ResultTimeoutError
 from .job import ParallelIonQJob, require_handy
 from .merge import composite_status, merge
-
-STRETCHES = 8
-"""How many stretches a full window holds."""
+from .stretch import stretch_size
 
 
 @dataclass(slots=True)
@@ -254,7 +252,7 @@ class ParallelIonQStream(JobV1):
 
     def _feed(self) -> None:
         """Take and send stretches as long as there is room."""
-        size = max(1, self._window // STRETCHES)
+        size = stretch_size(self._window)
         try:
             while self._source is not None and self._unread + size <= self._window:
                 circuits = self._take(size)

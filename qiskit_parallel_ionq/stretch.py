@@ -15,8 +15,21 @@ from .errors import BudgetError
 from .job import ParallelIonQJob
 from .options import RunOptions
 
+LARGEST = 512
+"""Circuits that are taken together at the most: as circuits they are larger by far than as requests."""
+_SHARE = 8
+"""How many stretches a full window holds, at least."""
 _DIGITS = 4
 """Of a stretch's number, at the end of its id."""
+
+
+def stretch_size(window: int) -> int:
+    """Return how many circuits are taken together, where so many may be under way.
+
+    >>> stretch_size(16), stretch_size(1), stretch_size(1_000_000)
+    (2, 1, 512)
+    """
+    return max(1, min(LARGEST, window // _SHARE))
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,14 @@ def test_circuits_with_other_shots_cannot_share_a_job():
     assert report.packed == 4.0
 
 
+def test_what_mitigated_jobs_would_cost_packed_is_asked_for():
+    till = Till(discount=0.5)  # whatever it charges for variants is not in its rates
+    loads = [Workload(4, 1000, 10 * n, n, error_mitigation=True) for n in (1, 2, 3)]
+    report = cost_report(loads, till)
+    assert report.packed == till.price(loads[0] + loads[1] + loads[2])
+    assert len(till.asked) == 4
+
+
 def test_units_are_not_mixed():
     units = iter(["usd", "credit"])
     with pytest.raises(BudgetError, match="several units"):

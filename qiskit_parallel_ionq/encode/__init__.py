@@ -11,6 +11,7 @@ from .encoded import EncodedCircuit, Kind, Readout
 from .header import (
     HeaderEntry,
     experiment_header,
+    header_entries,
     header_entry,
     ionq_header,
     read_header_entry,
@@ -25,6 +26,7 @@ __all__ = [
     "encode_circuit",
     "encode_pulses",
     "experiment_header",
+    "header_entries",
     "header_entry",
     "ionq_header",
     "job_body",

@@ -9,6 +9,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from qiskit import QuantumCircuit
@@ -32,18 +33,29 @@ def experiment_header(circuit: QuantumCircuit) -> dict[str, Any]:
         raise EncodeError(
             f"circuit {circuit.name!r} has the unbound global phase {circuit.global_phase}; bind it"
         ) from None
+    classical, creg_sizes = _labels_and_sizes(tuple([(register.name, len(register)) for register in cregs]))
+    quantum = tuple([(register.name, len(register)) for register in circuit.qregs])
+    qubit_labels, qreg_sizes = _labels_and_sizes(quantum)
     return {
         "name": circuit.name,
         "memory_slots": circuit.num_clbits,
         # Qiskit splits bit strings by these sizes; where registers share or miss bits, no split is right.
-        "creg_sizes": [[register.name, len(register)] for register in cregs] if in_order else [],
-        "qreg_sizes": [[register.name, len(register)] for register in circuit.qregs],
+        "creg_sizes": creg_sizes if in_order else [],
+        "qreg_sizes": qreg_sizes,
         "n_qubits": circuit.num_qubits,
-        "clbit_labels": [[register.name, k] for register in cregs for k in range(len(register))],
-        "qubit_labels": [[register.name, k] for register in circuit.qregs for k in range(len(register))],
+        "clbit_labels": classical,
+        "qubit_labels": qubit_labels,
         "global_phase": global_phase,
         "metadata": circuit.metadata or {},
     }
+
+
+@lru_cache(maxsize=64)
+def _labels_and_sizes(
+    registers: tuple[tuple[str, int], ...],
+) -> tuple[list[list[Any]], list[list[Any]]]:
+    """Return a name and number for each bit, and for each register: once for thousands of circuits alike."""
+    return [[name, k] for name, size in registers for k in range(size)], [list(each) for each in registers]
 
 
 def ionq_header(entries: Sequence[Mapping[str, Any]]) -> str:
@@ -57,6 +69,16 @@ def ionq_header(entries: Sequence[Mapping[str, Any]]) -> str:
     """
     text = json.dumps(entries[0] if len(entries) == 1 else entries, separators=(",", ":"))
     return base64.b64encode(gzip.compress(text.encode(), mtime=0)).decode()
+
+
+def header_entries(text: str) -> list[dict[str, Any]]:
+    """Return what went into an `ionq_header` of our own.
+
+    Raises:
+        ValueError: it cannot be read.
+    """
+    entries = json.loads(gzip.decompress(base64.b64decode(text)))
+    return entries if isinstance(entries, list) else [entries]
 
 
 def header_entry(circuit: EncodedCircuit) -> dict[str, Any]:

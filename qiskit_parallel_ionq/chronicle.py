@@ -108,6 +108,10 @@ class Place:
     digest: str
     """First 12 hex digits of their SHA-256."""
 
+    def record(self) -> dict[str, Any]:
+        """Return the place as a member of a record."""
+        return {"offset": self.offset, "size": self.size, "digest": self.digest}
+
 
 @dataclass(frozen=True, slots=True)
 class StoredResult:
@@ -304,7 +308,7 @@ def parcel_record(number: int, parcel: Parcel, place: Place | None, metadata: li
         "memory": parcel.memory,
         "dry_run": parcel.dry_run,
         **({"query": parcel.query} if parcel.query else {}),
-        "body": None if place is None else asdict(place),
+        "body": None if place is None else place.record(),
         "headers": parcel.headers,
         "metadata": metadata,
     }

@@ -16,7 +16,9 @@ from .options import RunOptions
 from .parcel import Parcel, Token, ranges
 
 PACKS_PER_WORKER = 4
-"""On a simulator: the first packs run while the last circuits are still being compiled."""
+"""Of many circuits, on a simulator: the first packs run while the last are still being compiled."""
+SMALL_PACK = 100
+"""Circuits that are encoded in no time: up to here one pack a worker, and so one round trip, is best."""
 LARGEST_QPU_PACK = 100
 """Circuits that may fall with one job on a machine, where every job has its minimum charge."""
 _FRAME = 200
@@ -28,15 +30,19 @@ def pack_size(circuits: int, *, workers: int, is_qpu: bool) -> int:
 
     A machine runs one circuit after the other, so there more jobs are not faster but only dearer: as few as
     can be, but no more circuits in one than one failure may take. A simulator runs many at once: there is
-    work for every worker, and few circuits are not packed at all.
+    one pack for every worker, and of thousands of circuits there are several.
 
-    >>> pack_size(20, workers=10, is_qpu=False), pack_size(10_000, workers=10, is_qpu=False)
-    (1, 250)
+    >>> pack_size(10, workers=10, is_qpu=False), pack_size(200, workers=10, is_qpu=False)
+    (1, 20)
+    >>> pack_size(10_000, workers=10, is_qpu=False)
+    250
     >>> pack_size(20, workers=10, is_qpu=True), pack_size(150, workers=10, is_qpu=True)
     (20, 75)
     """
-    packs = math.ceil(circuits / LARGEST_QPU_PACK) if is_qpu else PACKS_PER_WORKER * workers
-    return min(math.ceil(circuits / max(packs, 1)), wire.MAX_CIRCUITS_PER_JOB)
+    if is_qpu:
+        return math.ceil(circuits / max(1, math.ceil(circuits / LARGEST_QPU_PACK)))
+    of_few = min(SMALL_PACK, math.ceil(circuits / workers))
+    return min(max(of_few, math.ceil(circuits / (PACKS_PER_WORKER * workers))), wire.MAX_CIRCUITS_PER_JOB)
 
 
 @lru_cache(maxsize=64)

@@ -39,9 +39,11 @@ def packs(circuits, shots, *, target="simulator", **options):
     ("count", "target", "sizes"),
     [
         (1, "simulator", {1: 1}),
-        (40, "simulator", {1: 40}),  # there is a worker for each: nothing is gained by packing
-        (41, "simulator", {2: 20, 1: 1}),
-        (400, "simulator", {10: 40}),
+        (10, "simulator", {1: 10}),  # there is a worker for each: nothing is gained by packing
+        (40, "simulator", {4: 10}),  # one round trip for all
+        (41, "simulator", {5: 8, 1: 1}),
+        (1_000, "simulator", {100: 10}),
+        (8_000, "simulator", {200: 40}),  # the first ones run while the last are still being made
         (20, "qpu.forte-1", {20: 1}),  # one minimum charge
         (100, "qpu.forte-1", {100: 1}),
         (101, "qpu.forte-1", {51: 1, 50: 1}),  # balanced, and no failure takes more than 100
@@ -53,8 +55,8 @@ def test_sizes_follow_the_number_of_circuits_and_the_target(count, target, sizes
 
 
 def test_fewer_workers_mean_larger_packs():
-    assert len(packs([BELL] * 400, [100] * 400, max_workers=2)) == 8
-    assert len(packs([BELL] * 400, [100] * 400, use_parallel=False)) == 4
+    assert len(packs([BELL] * 160, [100] * 160, max_workers=2)) == 2
+    assert len(packs([BELL] * 90, [100] * 90, use_parallel=False)) == 1
 
 
 def test_programs_travel_alone_and_circuits_share_a_job_only_with_equal_shots():

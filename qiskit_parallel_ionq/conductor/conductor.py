@@ -7,7 +7,7 @@ import json
 import logging
 import weakref
 from concurrent.futures import Future
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -191,7 +191,7 @@ class Conductor:
             place = batch.record.put_result(json.dumps(raw.body).encode())
             if place is not None:
                 stored = StoredResult(raw.kind, place)
-                batch.record.note({"is": "result", "i": index, "kind": raw.kind, "at": asdict(place)})
+                batch.record.note({"is": "result", "i": index, "kind": raw.kind, "at": place.record()})
         batch.outcomes.put(index, outcome, stored=stored, raw=raw)
         self._end_circuit(batch, index)
 

@@ -337,12 +337,12 @@ class ParallelIonQBackend(BackendV2):
         """
         target, level = self._target_with(options.noise_model), options.optimization_level
         if level is not None or not circuit.num_parameters:
-            return drafter(*self._checked(circuit, options), target, level)
+            return drafter(*self._checked(circuit, target, options), target, level)
 
         def checked(values: npt.NDArray[np.float64]) -> list[Draft]:
             # Whether gates are native depends on the values.
             bound = [circuit.assign_parameters(row) for row in values]
-            return [draft(*self._checked(each, options), target, level) for each in bound]
+            return [draft(*self._checked(each, target, options), target, level) for each in bound]
 
         return checked
 
@@ -498,23 +498,26 @@ class ParallelIonQBackend(BackendV2):
         Raises:
             CircuitError: one cannot run; names it by index and name.
         """
+        if not circuits:
+            return []
+        target = self._target_with(options.noise_model)
         checked: dict[int, tuple[QuantumCircuit, Kind]] = {}
         drafts: dict[int, Draft] = {}
         for place, circuit in enumerate(circuits):
             try:
-                checked[place] = self._bound((first or 0) + place, circuit, options)
+                checked[place] = self._bound((first or 0) + place, circuit, target, options)
             except CircuitError as error:
                 error.index = (first or 0) + place
                 if first is None:
                     raise
                 drafts[place] = unfit(getattr(circuit, "name", f"circuit {first + place}"), error)
-        if checked:
-            target = self._target_with(options.noise_model)
-            made = bound_drafts([*checked.values()], target, options.optimization_level)
-            drafts.update(zip(checked, made, strict=True))
+        made = bound_drafts([*checked.values()], target, options.optimization_level)
+        drafts.update(zip(checked, made, strict=True))
         return [drafts[place] for place in range(len(circuits))]
 
-    def _bound(self, index: int, circuit: Any, options: RunOptions) -> tuple[QuantumCircuit, Kind]:
+    def _bound(
+        self, index: int, circuit: Any, target: Target, options: RunOptions
+    ) -> tuple[QuantumCircuit, Kind]:
         """Check one circuit of a list."""
         if not isinstance(circuit, QuantumCircuit):
             raise CircuitError(
@@ -527,17 +530,16 @@ class ParallelIonQBackend(BackendV2):
                 f"{who} has unbound parameters: {names}{', …' if circuit.num_parameters > 5 else ''}; "
                 "bind them with assign_parameters"
             )
-        return self._checked(circuit, options, index)
+        return self._checked(circuit, target, options, index)
 
     def _checked(
-        self, circuit: QuantumCircuit, options: RunOptions, index: int | None = None
+        self, circuit: QuantumCircuit, target: Target, options: RunOptions, index: int | None = None
     ) -> tuple[QuantumCircuit, Kind]:
         """Return a circuit without instructions of the user's own, and how it will go out.
 
         Raises:
             CircuitError: it cannot; names the circuit and, where there is one, the gate.
         """
-        target = self._target_with(options.noise_model)
         try:
             circuit = compiler.inline(circuit)
             compiler.check(circuit, target)

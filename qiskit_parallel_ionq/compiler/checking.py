@@ -137,6 +137,8 @@ def _unbound(value: object) -> bool:
 
 def _real(value: object) -> float | None:
     """Return a bound, finite, real value, else None."""
+    if type(value) is float:  # nearly always
+        return value if isfinite(value) else None
     try:
         number = float(value)  # type: ignore[arg-type]
     except (TypeError, ValueError, RuntimeError, QiskitError):

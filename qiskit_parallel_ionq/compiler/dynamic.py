@@ -33,6 +33,9 @@ class _Stage(Enum):
     DISCARDED = 3  # reset after use: nothing may follow
 
 
+_FRESH, _TURNED, _MEASURED, _DISCARDED = _Stage  # which takes its time to look one up
+
+
 def is_dynamic(circuit: QuantumCircuit) -> bool:
     """Return whether the circuit needs more than "gates, then measure".
 
@@ -40,7 +43,7 @@ def is_dynamic(circuit: QuantumCircuit) -> bool:
     after. Measuring a qubit twice, barriers, delays, a reset before any gate and a reset after everything
     else are harmless.
     """
-    stages = dict.fromkeys(circuit.qubits, _Stage.FRESH)
+    stages = dict.fromkeys(circuit.qubits, _FRESH)
     for instruction in circuit.data:
         name = instruction.name
         if name in ("barrier", "delay"):
@@ -50,16 +53,16 @@ def is_dynamic(circuit: QuantumCircuit) -> bool:
         for qubit in instruction.qubits:
             stage = stages[qubit]
             if name == "reset":
-                if stage is not _Stage.FRESH:
-                    stages[qubit] = _Stage.DISCARDED
-            elif stage is _Stage.DISCARDED:
+                if stage is not _FRESH:
+                    stages[qubit] = _DISCARDED
+            elif stage is _DISCARDED:
                 return True
             elif name == "measure":
-                stages[qubit] = _Stage.MEASURED
-            elif stage is _Stage.MEASURED:
+                stages[qubit] = _MEASURED
+            elif stage is _MEASURED:
                 return True
             else:
-                stages[qubit] = _Stage.TURNED
+                stages[qubit] = _TURNED
     return False
 
 

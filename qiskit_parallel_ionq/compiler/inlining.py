@@ -8,6 +8,7 @@ IonQ runs in no other way.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -60,12 +61,16 @@ def _is_users(instruction: Any) -> bool:
         if operation.name == "box" or _is_counted(operation):
             return True
         return any(_is_users(inner) for block in operation.blocks for inner in block.data)
-    if not isinstance(operation, Instruction) or isinstance(operation, _PLAIN):
+    return _is_users_kind(type(operation))  # type: ignore[arg-type]
+
+
+@lru_cache(maxsize=256)
+def _is_users_kind(kind: type) -> bool:
+    if not issubclass(kind, Instruction) or issubclass(kind, _PLAIN):
         return False
-    kind = type(operation)
     if kind in _GENERIC or not kind.__module__.startswith(("qiskit.", "qiskit_ionq.")):
         return True
-    return not isinstance(operation, Gate) and not getattr(operation, "_directive", False)
+    return not issubclass(kind, Gate) and not getattr(kind, "_directive", False)
 
 
 def _write_out(

@@ -136,7 +136,7 @@ class Conductor:
         if after is before:
             return
         batch.submissions[number] = after
-        if after.record is not None or after.phase is Phase.DONE:
+        if after.job_id is not None:
             self._drop_request(batch, number, after)
         if not isinstance(event, Seen) or after.phase is not before.phase:
             self._note(batch, number, event)

@@ -13,6 +13,7 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -27,6 +28,8 @@ logger = logging.getLogger("qiskit_parallel_ionq")
 
 CHUNK = 25
 """Circuits that are sent out together: enough to be worth the way, few enough to keep everybody busy."""
+LOOK_EVERY = 1.0
+"""Seconds of waiting for a chunk after which it is asked whether there is still somebody at work on it."""
 AHEAD = 16
 """Chunks that are out, or back and not taken, at the most."""
 
@@ -167,10 +170,23 @@ class _Bench:
 
     def _result(self, future: Future[list[Made]]) -> list[Made] | None:
         try:
-            return future.result()
+            return self._awaited(future)
         except (Exception, CancelledError) as error:  # noqa: BLE001 - whatever befell the worker
             self._do_without(error)
             return None
+
+    def _awaited(self, future: Future[list[Made]]) -> list[Made]:
+        """Wait for a chunk; not for one that nobody will ever bring back."""
+        while True:
+            try:
+                return future.result(timeout=LOOK_EVERY)
+            except FutureTimeout:
+                if future.done():
+                    raise  # it is the work's own
+                client = getattr(self._executor, "_client", None)  # dask.distributed's
+                is_gone = self._executor is None or getattr(client, "status", "") in ("closing", "closed")
+                if is_gone:
+                    raise RuntimeError("its client was closed, or it gave up before") from None
 
     def _do_without(self, error: BaseException) -> None:
         if self._executor is not None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from functools import partial
 
@@ -132,6 +133,30 @@ def test_when_workers_are_lost_the_rest_is_made_here_and_that_is_said_once(backe
     assert made == list(encode_all(drafts(backend, 90)))
     assert [record.message for record in caplog.records if "gave up" in record.message] != []
     assert sum("gave up" in record.message for record in caplog.records) == 1
+
+
+def test_what_a_closed_client_will_never_bring_is_made_here(backend, monkeypatch, caplog):
+    class Left(Executor):
+        _client = type("Client", (), {"status": "closed"})()
+
+        def submit(self, work, /, *arguments, **named):
+            return Future()  # which nobody fills
+
+    monkeypatch.setattr(workshop, "LOOK_EVERY", 0.01)
+    assert list(encode_all(drafts(backend, 60), Left())) == list(encode_all(drafts(backend, 60)))
+    assert caplog.text.count("its client was closed") == 1
+    assert caplog.text.count("gave up (") == 1
+
+
+def test_work_that_takes_long_is_waited_for(backend, monkeypatch):
+    class Slow(Executor):
+        def submit(self, work, /, *arguments, **named):
+            future = Future()
+            threading.Timer(0.1, lambda: future.set_result(work(*arguments, **named))).start()
+            return future
+
+    monkeypatch.setattr(workshop, "LOOK_EVERY", 0.01)
+    assert list(encode_all(drafts(backend, 30), Slow())) == list(encode_all(drafts(backend, 30)))
 
 
 def test_what_cannot_be_pickled_is_made_here_and_the_rest_is_not(backend, caplog):

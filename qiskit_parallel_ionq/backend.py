@@ -295,7 +295,6 @@ class ParallelIonQBackend(BackendV2):
             circuits,
             sender,
             window=options.window,
-            cancels=options.on_interrupt == "cancel",
         )
 
     def run_options(self, **options: Any) -> RunOptions:

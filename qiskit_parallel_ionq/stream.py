@@ -103,13 +103,11 @@ class ParallelIonQStream(JobV1):
         send: Callable[..., ParallelIonQJob],
         *,
         window: int,
-        cancels: bool = False,
     ) -> None:
         super().__init__(backend, stream_id)
         self._source: Iterator[QuantumCircuit] | None = circuits
         self._send = send
         self._window = window
-        self._cancels_on_interrupt = cancels
         self._changed = Changed()
         self._stretches: deque[_Portion] = deque()
         self._tally = _Tally()
@@ -248,6 +246,13 @@ class ParallelIonQStream(JobV1):
             if not job.batch.is_over:
                 job.leave()
 
+    def _interrupt(self) -> None:
+        """Take no more circuits, and do of every stretch what the first Ctrl-C does of a run."""
+        self._source = None
+        for job in self.stretches:
+            if not job.batch.is_over:
+                job.interrupt()
+
     # -- inside --------------------------------------------------------------------------------
 
     def _feed(self) -> None:
@@ -260,6 +265,9 @@ class ParallelIonQStream(JobV1):
                     self._begin(circuits)
         except Exception as error:  # noqa: BLE001 - raised as soon as what is paid for has been read
             self._source, self._failure = None, error
+        except KeyboardInterrupt:
+            self._interrupt()
+            raise
         except BaseException:
             self.leave()
             raise
@@ -338,9 +346,7 @@ class ParallelIonQStream(JobV1):
             if job.batch.wait_for(done, left):
                 return
         except KeyboardInterrupt:
-            if self._cancels_on_interrupt:
-                self.cancel()
-            self.leave()
+            self._interrupt()
             raise
         at = self.progress()
         raise ResultTimeoutError(

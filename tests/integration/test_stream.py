@@ -13,6 +13,7 @@ from qiskit.providers import JobStatus
 
 from qiskit_parallel_ionq import ParallelIonQProvider
 from qiskit_parallel_ionq import job as job_module
+from qiskit_parallel_ionq.batch import Batch
 from qiskit_parallel_ionq.emulator import Fault
 from qiskit_parallel_ionq.errors import (
     BatchError,
@@ -224,6 +225,27 @@ def test_cancelling_takes_no_more_circuits(connect):
     assert not any(entry.success for _, entry in entries)
     assert stream.status() is JobStatus.CANCELLED
     assert stream.cancel() is False
+
+
+@pytest.mark.parametrize(
+    ("on_interrupt", "said"),
+    [("detach", "Nothing was cancelled"), ("cancel", "What has no result is cancelled")],
+)
+def test_ctrl_c_does_of_every_stretch_what_the_run_was_told(connect, monkeypatch, capsys, on_interrupt, said):
+    _, provider = connect(execution_time=30)
+    source = Circuits(1_000)
+    stream = provider.get_backend().run(source, shots=10, window=16, on_interrupt=on_interrupt)
+    taken, under_way = source.taken, stream.stretches
+
+    def ctrl_c(self, done, timeout):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Batch, "wait_for", ctrl_c)
+        with pytest.raises(KeyboardInterrupt):
+            next(stream.results_iter())
+    assert capsys.readouterr().err.count(said) == len(under_way)
+    assert source.taken == taken
 
 
 def test_a_stream_keeps_within_the_number_of_jobs_that_it_may_send(connect):

@@ -35,6 +35,7 @@ from .journal import Record
 from .options import RunOptions
 from .packer import Packer
 from .parcel import Parcel
+from .preflight import fitted, refuse_delays, require_measurement
 from .rerun import next_generation
 from .stream import ParallelIonQStream
 from .stretch import Sender, Stretch, stretch_size
@@ -169,10 +170,11 @@ class ParallelIonQBackend(BackendV2):
         measured = self._account.characterization_at_hand(self.ionq_target)
         model = noise_model if self.simulator and noise_model != "ideal" else None
         family = family_of(model or entry.name, None if model else entry.native_gates)
-        known_by = (family, measured)
+        qubits = min(entry.qubits, wire.MODEL_QUBITS.get(model or "", entry.qubits))
+        known_by = (family, qubits, measured)
         if known_by not in self._family_targets:
             self._family_targets[known_by] = device_target(
-                entry, gateset=self.gateset, family=family, measured=measured
+                replace(entry, qubits=qubits), gateset=self.gateset, family=family, measured=measured
             )
         return self._family_targets[known_by]
 
@@ -248,7 +250,8 @@ class ParallelIonQBackend(BackendV2):
         """Send circuits, each as soon as it is ready, and return at once with a composite job.
 
         All circuits are checked before anything is sent. Those that are not native are compiled on the
-        way; qubits that a circuit does not use are not sent. An empty list gives an empty result.
+        way; qubits that a circuit does not use are not sent. A circuit without a measurement, or with a
+        delay, is refused. An empty list gives an empty result.
 
         An iterator is not read to its end at once: of one with more circuits than a stretch (`stretch_size`)
         comes a stream, which takes and sends the others while its results are read.
@@ -539,17 +542,14 @@ class ParallelIonQBackend(BackendV2):
         Raises:
             CircuitError: it cannot; names the circuit and, where there is one, the gate.
         """
+        who = f"circuit {circuit.name!r}" if index is None else f"circuit {index} ({circuit.name!r})"
         try:
-            circuit = compiler.inline(circuit)
+            circuit = fitted(compiler.inline(circuit), target)
             compiler.check(circuit, target)
         except CircuitError as error:
             raise error if index is None else type(error)(f"circuit {index}: {error}") from error
-        who = f"circuit {circuit.name!r}" if index is None else f"circuit {index} ({circuit.name!r})"
-        widest = wire.MODEL_QUBITS.get(options.noise_model or "")
-        if self.simulator and widest is not None and circuit.num_qubits > widest:
-            raise CircuitError(
-                f"{who} has {circuit.num_qubits} qubits, and the noise model {options.noise_model!r} {widest}"
-            )
+        refuse_delays(circuit, who)
+        require_measurement(circuit, who)
         if is_dynamic(circuit):
             if options.reading:
                 raise CircuitError(

@@ -17,6 +17,7 @@ from qiskit import QuantumCircuit, qasm2, qasm3, qpy
 from qiskit.exceptions import MissingOptionalLibraryError, QiskitError
 
 from .errors import CircuitFileError
+from .preflight import measures
 
 SUFFIXES = (".qasm", ".qasm2", ".qasm3", ".qpy")
 """What is read of a folder."""
@@ -127,7 +128,7 @@ def _read(file: str, *, measure_all: bool) -> list[QuantumCircuit]:
         raise _problem(file, f"cannot be read: {error.strerror}") from error
     circuits = _qpy(data, file) if data.startswith(_QPY) else [_openqasm(data, file)]
     for position, circuit in enumerate(circuits):
-        if not _measures(circuit):
+        if not measures(circuit):
             if not measure_all:
                 raise _problem(
                     Origin(file, position),
@@ -232,17 +233,6 @@ def _statement_line(error: BaseException) -> int | None:
     ]
     lines = [span.start_line for span in spans if span is not None]
     return lines[-1] if lines else None
-
-
-def _measures(circuit: QuantumCircuit) -> bool:
-    """Say whether a circuit measures anything, be it in a branch or inside an instruction of its own."""
-    for instruction in circuit.data:
-        operation = instruction.operation
-        if operation.name == "measure" or any(map(_measures, getattr(operation, "blocks", ()))):
-            return True
-        if instruction.clbits and operation.definition is not None and _measures(operation.definition):
-            return True
-    return False
 
 
 def _problem(file: str | Origin, why: str, line: int | None = None) -> CircuitFileError:

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version errors wire gates options policy",
-    "thinking": "facts target compiler encode structure packing drafts decode lifecycle stamps spans sources parcel packer cost merge reconcile chronicle salvage",
+    "thinking": "facts target compiler preflight encode structure packing drafts decode lifecycle stamps spans sources parcel packer cost merge reconcile chronicle salvage",
     "doing": "state_folder circuit_files credentials transport api journal archive shelf workshop batch worker conductor",
     "face": "timeline outlook display gantt report job rerun stretch stream backend session primitives recall provider",
     "door": "cli",

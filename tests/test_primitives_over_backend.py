@@ -12,7 +12,7 @@ from qiskit.primitives import BackendEstimatorV2, BackendSamplerV2, StatevectorE
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import generate_preset_pass_manager
 
-from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq import CircuitError, ParallelIonQProvider
 
 SHOTS = 4000
 NEAR = 5 * SHOTS**0.5 / 2
@@ -82,10 +82,11 @@ def test_empty_registers_and_registers_never_written(backend):
     assert data.last.get_counts() == {"1": 7}
 
 
-def test_a_circuit_without_registers_has_no_data(backend):
+def test_a_circuit_without_registers_is_refused(backend):
     with pytest.warns(UserWarning, match="no output classical registers"):
-        result = BackendSamplerV2(backend=backend).run([QuantumCircuit(2)]).result()
-    assert len(result[0].data) == 0
+        job = BackendSamplerV2(backend=backend).run([QuantumCircuit(2)])
+    with pytest.raises(CircuitError, match="no measurement"):
+        job.result()
 
 
 def test_a_pub_of_seventeen_qubits_keeps_its_bytes_in_order(backend):

@@ -115,7 +115,7 @@ def test_a_circuit_that_cannot_run_is_named_by_its_file(command, account, circui
     (circuits / "open.qasm3").write_text(
         "OPENQASM 3.0;\ninput float x;\nqubit q; bit c;\nU(x, 0, 0) q;\nc = measure q;\n"
     )
-    (circuits / "wide.qasm").write_text("OPENQASM 2.0;\nqreg q[40];\ncreg c[1];\nmeasure q[39] -> c[0];\n")
+    (circuits / "wide.qasm").write_text("OPENQASM 2.0;\nqreg q[40];\ncreg c[40];\nmeasure q -> c;\n")
     unbound = command(verb, "bell.qasm", "open.qasm3")
     assert (unbound.code, unbound.out) == (1, "")
     assert unbound.err.startswith("Error: open.qasm3: circuit 1 ('open') has unbound parameters: x;")

@@ -183,17 +183,11 @@ def _wide_register(n, rng):
     return circuit
 
 
-def _no_measurement(n, rng):
-    circuit = QuantumCircuit(n, 2)
-    circuit.compose(body(n, rng.integers(1 << 30)), inplace=True)
-    return circuit
-
-
 LAYOUTS = {
     make.__name__.strip("_"): make
     for make in (
         _one_register, _several_registers, _crossed, _partial, _repeated, _reused_clbit, _loose_clbits,
-        _shared_clbits, _idle_qubits, _wide_register, _no_measurement,
+        _shared_clbits, _idle_qubits, _wide_register,
     )
 }  # fmt: skip
 

@@ -131,7 +131,11 @@ def test_two_readers_share_one_stream_and_nothing_comes_twice(backend):
 
 def test_a_circuit_that_cannot_run_fails_alone(backend):
     def make(number):
-        return QuantumCircuit(99, 1, name="wide") if number == 13 else turned(number)
+        if number != 13:
+            return turned(number)
+        wide = QuantumCircuit(99, name="wide")
+        wide.measure_all()
+        return wide
 
     stream = backend.run(Circuits(30, make), shots=10, window=16)
     entries = dict(stream.results_iter(timeout=30))

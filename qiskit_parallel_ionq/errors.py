@@ -5,10 +5,11 @@
 
     IonQError (QiskitError)
     ├── OptionError (ValueError)            an option or argument that cannot be right
+    │   └── UnknownOptionError (AttributeError)  there is no option of that name
     ├── CredentialsError                    no key, or a URL a key must not be sent to
     ├── BudgetError                         the run would cost more than it may
     ├── MissingExtraError (ImportError)     something that is not installed by default is needed
-    ├── TargetError                         unknown, retired or unavailable target
+    ├── TargetError (QiskitBackendNotFoundError)  unknown, retired or unavailable target
     ├── CircuitError (ValueError)           a circuit that cannot run: names circuit, gate, position
     │   ├── CircuitFileError                a file of circuits cannot be read: names file and line
     │   ├── CompileError (TranspilerError)  no way to native gates
@@ -46,7 +47,7 @@ from typing import TYPE_CHECKING, Any
 
 from qiskit.exceptions import QiskitError
 from qiskit.providers import JobError as QiskitJobError
-from qiskit.providers import JobTimeoutError
+from qiskit.providers import JobTimeoutError, QiskitBackendNotFoundError
 from qiskit.transpiler import TranspilerError
 
 if sys.version_info < (3, 11):
@@ -67,6 +68,10 @@ class OptionError(IonQError, ValueError):
     """An option or argument is unknown, of the wrong type or out of range. Nothing was sent."""
 
 
+class UnknownOptionError(OptionError, AttributeError):
+    """There is no option of that name. An ``AttributeError`` too, as Qiskit's backends raise it."""
+
+
 class CredentialsError(IonQError):
     """There is no usable API key, or the URL is one that a key must not be sent to."""
 
@@ -79,7 +84,7 @@ class MissingExtraError(IonQError, ImportError):
     """A library is needed that is not installed by default; the message says how to install it."""
 
 
-class TargetError(IonQError):
+class TargetError(IonQError, QiskitBackendNotFoundError):
     """The target does not exist, is retired or is not available now."""
 
 

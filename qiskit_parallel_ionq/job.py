@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -18,6 +19,7 @@ from qiskit.result.postprocess import format_counts_memory
 
 from . import gantt
 from .batch import Batch, Progress
+from .chronicle import Run
 from .conductor import Conductor
 from .decode import Outcome
 from .display import progress_bar
@@ -46,6 +48,20 @@ def require_handy(job_id: str, size: int) -> None:
         )
 
 
+def facts_of(run: Run) -> dict[str, Any]:
+    """Return what a job's ``metadata`` tell of its run."""
+    return {
+        "target": run.target,
+        "gateset": run.gateset,
+        "shots": run.shots,
+        "seed": run.seed,
+        "session_id": run.session_id,
+        "stream": run.stream or None,
+        "generation": run.generation,
+        "user_agent": run.user_agent,
+    }
+
+
 class ParallelIonQJob(JobV1):
     """Circuits under way, in input order. Made by ``backend.run``.
 
@@ -70,7 +86,7 @@ class ParallelIonQJob(JobV1):
         progress: bool = False,
         cancels: bool = False,
     ) -> None:
-        super().__init__(backend, batch.run.id)
+        super().__init__(backend, batch.run.id, **facts_of(batch.run))
         self._batch = batch
         self._conductor = conductor
         self._shows_progress = progress
@@ -95,6 +111,12 @@ class ParallelIonQJob(JobV1):
 
     def __len__(self) -> int:
         return self._batch.total
+
+    @property
+    def creation_date(self) -> datetime | None:
+        """When the run began, in local time; None if its record does not say."""
+        at = self._batch.run.created_at
+        return datetime.fromtimestamp(at, timezone.utc).astimezone() if at else None
 
     def submit(self) -> NoReturn:
         """Refuse: ``backend.run`` has submitted it already.

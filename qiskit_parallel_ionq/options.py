@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from . import wire
-from .errors import OptionError
+from .errors import OptionError, UnknownOptionError
 from .wire import CatalogEntry
 
 OnUnknown = Literal["reconcile", "never", "resubmit"]
@@ -31,7 +31,7 @@ class RunOptions:
     200
     >>> RunOptions().update(shot=5)
     Traceback (most recent call last):
-    qiskit_parallel_ionq.errors.OptionError: unknown option 'shot': did you mean 'shots'?
+    qiskit_parallel_ionq.errors.UnknownOptionError: unknown option 'shot': did you mean 'shots'?
     """
 
     shots: int | tuple[int, ...] = 1024
@@ -119,11 +119,12 @@ class RunOptions:
         """Return a copy with some options changed. None means: as it was, where None is not a value itself.
 
         Raises:
-            OptionError: a name is unknown, or a value is of the wrong type or out of range.
+            UnknownOptionError: there is no option of that name.
+            OptionError: a value is of the wrong type or out of range.
         """
         for name in changes:
             if name not in OPTION_NAMES:
-                raise OptionError(_unknown(name))
+                raise UnknownOptionError(_unknown(name))
         resets = _NONE_IS_A_VALUE - {"seed_simulator"}  # Qiskit's primitives send it as None at every run
         given = {name: value for name, value in changes.items() if value is not None or name in resets}
         return replace(self, **given)

@@ -11,6 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
 from itertools import islice
 from typing import Any, NoReturn
 
@@ -104,7 +105,8 @@ class ParallelIonQStream(JobV1):
         *,
         window: int,
     ) -> None:
-        super().__init__(backend, stream_id)
+        super().__init__(backend, stream_id, window=window)
+        self._began = datetime.now(timezone.utc).astimezone()
         self._source: Iterator[QuantumCircuit] | None = circuits
         self._send = send
         self._window = window
@@ -128,6 +130,11 @@ class ParallelIonQStream(JobV1):
             f"stream {self.job_id()} lives in this process and cannot be pickled; provider.jobs() lists its "
             "stretches, and provider.retrieve_job finds each of them"
         )
+
+    @property
+    def creation_date(self) -> datetime:
+        """When the stream began, in local time."""
+        return self._began
 
     def submit(self) -> NoReturn:
         """Refuse: ``backend.run`` has begun to submit it.

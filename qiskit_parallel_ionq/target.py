@@ -12,6 +12,7 @@ their width, and no time is spent on layout and routing that all-to-all connecti
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Literal
 
@@ -30,7 +31,7 @@ from qiskit.circuit import (
     WhileLoopOp,
 )
 from qiskit.circuit import library as gates
-from qiskit.transpiler import InstructionDurations, InstructionProperties, Target
+from qiskit.transpiler import InstructionDurations, InstructionProperties, QubitProperties, Target
 
 from qiskit_parallel_ionq.gates import NATIVE_NAMES, Family, GPI2Gate, GPIGate, MSGate, ZZGate
 from qiskit_parallel_ionq.wire import CatalogEntry, Characterization
@@ -93,6 +94,8 @@ def build_target(
     duration_2q: float | None = None,
     duration_readout: float | None = None,
     duration_reset: float | None = None,
+    t1: float | None = None,
+    t2: float | None = None,
 ) -> Target:
     """Build the Target of one device and gate set.
 
@@ -108,12 +111,18 @@ def build_target(
         duration_2q: seconds of one two-qubit gate.
         duration_readout: seconds of a measurement.
         duration_reset: seconds of a reset.
+        t1: seconds of a qubit's relaxation. Likewise `t2`, of its dephasing.
+        t2: seconds.
 
     Raises:
         ValueError: a pair names a qubit that the device does not have.
     """
     pairs = _restricting(num_qubits, connectivity)
-    target = IonQTarget(description=f"IonQ, {num_qubits} qubits, {gateset} gates", num_qubits=num_qubits)
+    target = IonQTarget(
+        description=f"IonQ, {num_qubits} qubits, {gateset} gates",
+        num_qubits=num_qubits,
+        qubit_properties=[QubitProperties(t1=t1, t2=t2) for _ in range(num_qubits)],
+    )
 
     def add(operation: Instruction, error: float | None = None, duration: float | None = None) -> None:
         properties = None
@@ -153,8 +162,12 @@ def device_target(
     equal ones tell a layout nothing, and have Qiskit search for a better one ten times as long.
     """
     pairs = _listed_pairs(entry, measured) if measured is not None and gateset == "native" else None
-    if measured is None or pairs is not None:
-        return build_target(entry.qubits, gateset=gateset, family=family, connectivity=pairs)
+    if measured is None:
+        return build_target(entry.qubits, gateset=gateset, family=family)
+    if pairs is not None:
+        return build_target(
+            entry.qubits, gateset=gateset, family=family, connectivity=pairs, t1=measured.t1, t2=measured.t2
+        )
     return build_target(
         entry.qubits,
         gateset=gateset,
@@ -166,7 +179,29 @@ def device_target(
         duration_2q=measured.duration_2q,
         duration_readout=measured.duration_readout,
         duration_reset=measured.duration_reset,
+        t1=measured.t1,
+        t2=measured.t2,
     )
+
+
+def spelled_out(target: Target) -> Target:
+    """Return a target of one- and two-qubit operations that lists every qubit and pair by itself.
+
+    Qiskit's drawings read it. The transpiler must not: it would widen circuits to the whole device.
+    """
+    width = target.num_qubits or 0
+    places: dict[int, list[tuple[int, ...]]] = {
+        1: [(qubit,) for qubit in range(width)],
+        2: list(itertools.permutations(range(width), 2)),
+    }
+    rest = Target(description=target.description, num_qubits=width, qubit_properties=target.qubit_properties)
+    for name, everywhere in target.items():
+        operation = target.operation_from_name(name)
+        if not isinstance(operation, type) and operation.num_qubits in places:
+            shared = everywhere.get(None) if everywhere else None
+            listed = dict.fromkeys(places[operation.num_qubits], shared)
+            rest.add_instruction(operation, listed, name=name)
+    return rest
 
 
 def _error(fidelity: float | None) -> float | None:

@@ -5,16 +5,22 @@ from __future__ import annotations
 
 import copy
 import itertools
+import sys
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
 
+import matplotlib as mpl
 import pytest
+from PIL import Image
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit.library import efficient_su2
-from qiskit.providers import BackendV2
+from qiskit.providers import BackendV2, QiskitBackendNotFoundError
 from qiskit.quantum_info import Statevector
 from qiskit.transpiler import generate_preset_pass_manager
+from qiskit.visualization import plot_circuit_layout, plot_error_map, plot_gate_map
 
 from qiskit_parallel_ionq.compiler import is_isa
-from qiskit_parallel_ionq.errors import OptionError
+from qiskit_parallel_ionq.errors import OptionError, TargetError
 
 
 def bell():
@@ -103,3 +109,106 @@ def test_one_after_the_other_means_one_at_a_time(local, local_service):
     positions = [place for place, method in enumerate(methods) if method == "POST"]
     assert len(positions) == 4
     assert all(later - earlier > 1 for earlier, later in itertools.pairwise(positions))
+
+
+# ── what Qiskit's users and tools ask of a backend ──
+
+
+def test_a_target_that_does_not_exist_is_qiskit_s_error_too(local):
+    with pytest.raises(QiskitBackendNotFoundError, match=r"qpu\.nowhere-9") as caught:
+        local.get_backend("qpu.nowhere-9").target  # noqa: B018 - it is read from the service
+    assert isinstance(caught.value, TargetError)
+
+
+@pytest.mark.parametrize("call", ["set_options", "run", "get_backend"])
+def test_an_option_of_an_unknown_name_is_an_attribute_error_and_an_option_error(local, call):
+    backend = local.get_backend("simulator")
+    calls = {
+        "set_options": backend.set_options,
+        "run": lambda **options: backend.run(bell(), **options),
+        "get_backend": lambda **options: local.get_backend("simulator", **options),
+    }
+    for kind in (AttributeError, OptionError, ValueError):
+        with pytest.raises(kind, match=r"'shot'.*'shots'"):
+            calls[call](shot=5)
+    with pytest.raises(OptionError) as caught:
+        calls[call](shots=0)
+    assert not isinstance(caught.value, AttributeError)
+
+
+def test_qubits_have_the_times_that_the_service_has_measured(local):
+    backend = local.get_backend("qpu.forte-1")
+    measured = backend.calibration()
+    assert measured.t1 > measured.t2 > 0
+    first, last = backend.qubit_properties([0, 35])
+    assert (first.t1, first.t2) == (last.t1, last.t2) == (measured.t1, measured.t2)
+    assert backend.qubit_properties(7).t1 == measured.t1
+    assert backend.target.qubit_properties[7].t2 == measured.t2
+
+
+def test_qubits_of_a_simulator_have_no_times(local):
+    found = local.get_backend("simulator").qubit_properties(0)
+    assert (found.t1, found.t2, found.frequency) == (None, None, None)
+
+
+def test_a_job_tells_when_it_was_made_and_of_what(local):
+    backend = local.get_backend("simulator")
+    began = datetime.now(timezone.utc) - timedelta(seconds=1)
+    job = backend.run([bell(), bell()], shots=[3, 4], seed_simulator=8)
+    assert began < job.creation_date < began + timedelta(seconds=60)
+    assert job.creation_date.tzinfo is not None
+    assert job.metadata["target"] == "simulator"
+    assert job.metadata["shots"] == (3, 4)
+    assert job.metadata["seed"] == 8
+    stream = backend.run(iter([bell()] * 5), shots=3, window=4)
+    assert began < stream.creation_date < began + timedelta(seconds=60)
+    stream.result(timeout=10)
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The graphs that Qiskit draws, without the programs that draw them."""
+    graphs = []
+
+    def draw(graph, **options):
+        graphs.append((graph, options["edge_attr_fn"]))
+        return Image.new("RGB", (4, 4))
+
+    mpl.use("Agg")
+    monkeypatch.setattr("qiskit.visualization.gate_map.graphviz_draw", draw, raising=False)
+    monkeypatch.setattr("rustworkx.visualization.graphviz_draw", draw)
+    monkeypatch.setattr("qiskit.utils.optionals.HAS_GRAPHVIZ._bool", True)
+    return graphs
+
+
+@pytest.mark.parametrize("draw", [plot_gate_map, plot_circuit_layout])
+@pytest.mark.parametrize("name", ["simulator", "qpu.forte-1"])
+def test_qiskit_draws_the_pairs_that_can_interact(local, drawn, draw, name):
+    backend = local.get_backend(name)
+    assert draw(*([transpile(bell(), backend)] if draw is plot_circuit_layout else []), backend) is not None
+    graph, _ = drawn[0]
+    width = backend.num_qubits
+    assert (graph.num_nodes(), graph.num_edges()) == (width, width * (width - 1) // 2)
+
+
+def test_qiskit_draws_the_errors_that_the_service_has_measured(local, drawn, monkeypatch):
+    palette = SimpleNamespace(cubehelix_palette=lambda **_: mpl.colormaps["viridis"])
+    monkeypatch.setitem(sys.modules, "seaborn", palette)
+    monkeypatch.setattr("qiskit.utils.optionals.HAS_SEABORN._bool", True)
+    backend = local.get_backend("qpu.forte-1")
+    figure = plot_error_map(backend)
+    titles = " ".join(axes.get_title() for axes in figure.axes)
+    measured = backend.calibration()
+    for fidelity in (measured.fidelity_1q, measured.fidelity_2q):
+        assert f"[Avg. = {round(100 * (1 - fidelity), 3)}]" in titles
+
+
+def test_the_transpiler_sees_no_coupling_map_and_keeps_the_width(local):
+    backend = local.get_backend("qpu.forte-1")
+    assert backend.coupling_map is None
+    for level in range(4):
+        for manager in (
+            generate_preset_pass_manager(level, backend=backend),
+            generate_preset_pass_manager(level, target=backend.target),
+        ):
+            assert manager.run(bell()).num_qubits == 2

@@ -48,6 +48,7 @@ if sys.version_info < (3, 11):
 EXAMPLES = [
     IonQError("base"),
     OptionError("shots must be an integer"),
+    errors.UnknownOptionError("unknown option"),
     errors.CredentialsError("no key"),
     errors.TargetError("no such target"),
     errors.SessionError("not enabled"),

@@ -10,8 +10,17 @@ from qiskit import QuantumCircuit
 pytest.importorskip("qiskit_experiments")
 
 from qiskit_experiments.framework import BatchExperiment
-from qiskit_experiments.library import LocalReadoutError, StandardRB, StateTomography
+from qiskit_experiments.library import (
+    T1,
+    LocalReadoutError,
+    QuantumVolume,
+    StandardRB,
+    StateTomography,
+    T2Hahn,
+    T2Ramsey,
+)
 
+from qiskit_parallel_ionq import CircuitError
 from qiskit_parallel_ionq.primitives import SamplerV2
 
 pytestmark = [pytest.mark.strangers, pytest.mark.filterwarnings("ignore")]
@@ -72,3 +81,39 @@ def test_readout_without_errors(backend, sampler):
     data = LocalReadoutError([0, 1], backend=backend).run(sampler=sampler).block_for_results()
     mitigator = data.analysis_results("Local Readout Mitigator", dataframe=False).value
     assert mitigator.assignment_matrix(0) == pytest.approx(np.eye(2))
+
+
+EXPERIMENTS = {
+    "one-qubit RB": lambda backend: StandardRB([0], [1, 5, 10], num_samples=2, seed=1, backend=backend),
+    "two-qubit RB": lambda backend: StandardRB([3, 9], [1, 5, 10], num_samples=2, seed=1, backend=backend),
+    "readout of two qubits": lambda backend: LocalReadoutError([5, 20], backend=backend),
+    "readout of all qubits": lambda backend: LocalReadoutError(backend=backend),
+    "quantum volume": lambda backend: QuantumVolume([0, 1, 2], trials=3, seed=1, backend=backend),
+    "tomography": lambda backend: StateTomography(bell(), backend=backend),
+}
+
+
+@pytest.mark.parametrize("make", EXPERIMENTS.values(), ids=EXPERIMENTS)
+@pytest.mark.parametrize("way", ["backend.run", "our sampler"])
+@pytest.mark.parametrize("target", ["qpu.forte-1", "qpu.aria-1"])
+def test_experiments_run_on_qpus(backend, make, way, target):
+    qpu = backend.provider.get_backend(target)
+    data = WAYS[way](make(qpu), SamplerV2(qpu, {"default_shots": 200})).block_for_results()
+    assert not data.errors(), data.errors()
+
+
+@pytest.mark.parametrize("make", EXPERIMENTS.values(), ids=EXPERIMENTS)
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("model", ["ideal", "aria-1", "forte-1"])
+def test_experiments_run_on_every_noise_model_in_every_way(backend, make, way, model):
+    noisy = backend.provider.get_backend("simulator", noise_model=model)
+    data = WAYS[way](make(noisy), SamplerV2(noisy, {"default_shots": 200})).block_for_results()
+    assert not data.errors(), data.errors()
+
+
+@pytest.mark.parametrize("kind", [T1, T2Ramsey, T2Hahn])
+@pytest.mark.parametrize("way", ["backend.run", "our sampler"])
+def test_experiments_that_wait_are_refused_and_give_no_curve(backend, sampler, runs, kind, way):
+    with pytest.raises(CircuitError, match="delay"):
+        WAYS[way](kind([0], np.linspace(1e-6, 1e-3, 4), backend=backend), sampler)
+    assert runs == []

@@ -5,16 +5,20 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import logging
 import os
+import stat
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from . import chronicle
 from .chronicle import Chronicle, Run
-from .errors import JournalError
+from .errors import JournalError, RunBusyError
 from .journal import BODIES, RESULTS, Disk, Journal, ReadAlong, Record
 from .state_folder import SUFFIX, VARIABLE, default_folder, is_run_id, last_change, recorded_runs
+
+logger = logging.getLogger("qiskit_parallel_ionq")
 
 KEEP_SECONDS = 30 * 24 * 3600.0
 KEEP_RUNS = 1_000
@@ -34,20 +38,29 @@ class Archive:
         self.folder = folder or default_folder()
         self._disk = disk
         self._is_tidy = False
+        self._has_looked = False
 
     def begin(self, run: Run) -> Journal:
         """Record the beginning of a run.
 
         Raises:
+            RunBusyError: there is a record of that run already.
             JournalError: it cannot be recorded.
         """
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._warn_if_writable_by_all()
             if not self._is_tidy:
                 self.tidy(time.time())
                 self._lay_reserve()
                 self._is_tidy = True
-            journal = self._journal(run.id, is_new=True)
+            try:
+                journal = self._journal(run.id, is_new=True)
+            except FileExistsError:
+                raise RunBusyError(
+                    f"run {run.id} is recorded already in {self.folder}; "
+                    f"provider.retrieve_job({run.id!r}) returns its job"
+                ) from None
             try:
                 journal.note(chronicle.header(run))
                 self._sign(journal, 1)
@@ -68,10 +81,16 @@ class Archive:
         Raises:
             JournalError: there is no such record, or it cannot be read.
         """
+        self._warn_if_writable_by_all()
         try:
-            return chronicle.read(self.path(run_id).read_bytes())
+            found = chronicle.read(self.path(run_id).read_bytes())
         except OSError as error:
             raise JournalError(f"there is no record of run {run_id!r} in {self.folder} ({error})") from error
+        if found.run.id != run_id:
+            raise JournalError(
+                f"the file of run {run_id!r} is the record of another run, {found.run.id!r:.80}"
+            )
+        return found
 
     def read_along(self, run_id: str) -> tuple[Record, Chronicle]:
         """Return what is recorded of a run so far, for somebody who only watches.
@@ -140,6 +159,22 @@ class Archive:
 
     def _journal(self, run_id: str, *, is_new: bool) -> Journal:
         return Journal(self.path(run_id), is_new=is_new, reserve=self.folder / "reserve", disk=self._disk)
+
+    def _warn_if_writable_by_all(self) -> None:
+        """Say, once, that any user of this computer can change the records."""
+        if self._has_looked or os.name == "nt":
+            return
+        with contextlib.suppress(OSError):  # there is no folder yet
+            mode = self.folder.stat().st_mode
+            self._has_looked = True
+            if mode & stat.S_IWOTH:
+                logger.warning(
+                    "Any user of this computer can write to %s, where runs are recorded. A record that "
+                    "somebody else changed can have jobs sent with your key. Use a folder of your own, or "
+                    "close this one: chmod o-w %s",
+                    self.folder,
+                    self.folder,
+                )
 
     def _lay_reserve(self) -> None:
         reserve = self.folder / "reserve"

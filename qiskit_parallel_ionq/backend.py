@@ -29,7 +29,7 @@ from .conductor import Conductor
 from .cost import Budget, CostReport, Workload, cost_report, workload
 from .drafts import Draft, Drafter, bound_drafts, draft, drafter, unfit
 from .encode import Kind
-from .errors import BudgetError, CircuitError, IonQError, OptionError
+from .errors import BudgetError, CircuitError, IonQError, JobError, OptionError, RunBusyError
 from .facts import BackendStatus
 from .job import ParallelIonQJob
 from .journal import Record
@@ -619,7 +619,17 @@ class ParallelIonQBackend(BackendV2):
         run, parcels = next_generation(earlier, spend=spend, split=split, created_at=time.time())
         conductor = self._account.conductor()
         self._account.require_available(self.ionq_target)
-        batch = Batch(run, self._account.begin_record(run))
+        try:
+            if earlier.retried_as is not None:
+                raise RunBusyError(f"run {run.id} has been sent by this process")
+            batch = Batch(run, self._account.begin_record(run))
+        except RunBusyError as error:
+            raise JobError(
+                f"the failed circuits of run {earlier.run.id} are executed again already, as run {run.id}. "
+                f"Nothing was sent. provider.retrieve_job({run.id!r}) returns that job; call its retry() for "
+                "circuits that failed there"
+            ) from error
+        earlier.retried_as = run.id
         self._note_project(batch)
         # Known before anything is sent, so that what the earlier execution brought home is not waited for.
         batch.parcel_of = {

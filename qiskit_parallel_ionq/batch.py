@@ -100,6 +100,8 @@ class Batch:
         """What the run may cost, if the user has said so."""
         self.is_detached = False
         """Whether the user wants nothing more to be sent; anybody may set it, and it is heard at once."""
+        self.retried_as: str | None = None
+        """The run that executes its failed circuits again, if there is one."""
         self.project: str | None = None
         """The project that the run's jobs belong to, once the service has said so."""
         self.stamps = Stamps()

@@ -193,6 +193,7 @@ def summary(story: Chronicle) -> Summary:
         run.url,
         run.stream,
         run.first,
+        run.session_id,
     )
 
 
@@ -241,15 +242,67 @@ def read(data: bytes) -> Chronicle:
             f"this journal is of version {header.get('schema')}, and {SCHEMA} is what this package reads; "
             "a newer one wrote it"
         )
-    fields = {name: header[name] for name in Run.__dataclass_fields__ if name in header}
-    chronicle = Chronicle(Run(**{**fields, "shots": tuple(fields.get("shots", ()))}))
+    chronicle = Chronicle(_read_run(header))
     for record in records:
         try:
             _fold(chronicle, record)
-        except (KeyError, TypeError, ValueError, IndexError, IonQError, RuntimeError):
+        except Exception:  # noqa: BLE001 - whatever is odd about a line, the others still count
             records.is_damaged = True
     chronicle.is_damaged, chronicle.length = records.is_damaged, records.length
     return chronicle
+
+
+def _read_run(header: Mapping[str, Any]) -> Run:
+    """Return what a journal's first record says, if it can be right.
+
+    Raises:
+        JournalError: a member is missing, of the wrong type or out of range.
+    """
+    members = {name: header[name] for name in Run.__dataclass_fields__ if name in header}
+    if isinstance(members.get("shots"), list):
+        members["shots"] = tuple(members["shots"])
+    try:
+        run = Run(**members)
+    except TypeError as error:
+        raise JournalError(f"the first line of this journal does not describe a run: {error}") from error
+    wrong = [name for name, is_right in _RUN_CHECKS.items() if not is_right(getattr(run, name))]
+    if not wrong and len(run.shots) not in (0, run.total):
+        wrong = ["shots"]
+    if wrong:
+        told = ", ".join(f"{name}={getattr(run, name)!r:.80}" for name in wrong)
+        raise JournalError(f"the first line of this journal does not describe a run: {told}")
+    return run
+
+
+def _is_count(value: Any, low: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= low
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_YEAR_3000 = 32_503_680_000.0
+_RUN_CHECKS: dict[str, Callable[[Any], bool]] = {
+    "id": _is_text,
+    "total": _is_count,
+    "target": _is_text,
+    "seed": _is_count,
+    "shots": lambda value: isinstance(value, tuple) and all(_is_count(shots, 1) for shots in value),
+    "workers": lambda value: _is_count(value, 1),
+    "window": lambda value: value is None or _is_count(value, 1),
+    "on_unknown": _is_text,
+    "backend": _is_text,
+    "gateset": _is_text,
+    "url": _is_text,
+    "created_at": lambda value: (_is_count(value) or isinstance(value, float)) and 0 <= value < _YEAR_3000,
+    "generation": _is_count,
+    "user_agent": _is_text,
+    "stream": _is_text,
+    "first": _is_count,
+    "session_id": lambda value: value is None or _is_text(value),
+}
+"""What each member of a journal's first record must be."""
 
 
 class _Records:
@@ -453,11 +506,11 @@ def _fold(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
             _take_parcel(chronicle, record)
         case "result":
             place = record.get("at")
-            chronicle.results[int(record["i"])] = (
+            chronicle.results[_index(chronicle, record["i"])] = (
                 None if place is None else StoredResult(str(record["kind"]), Place(**place))
             )
         case "circuit failed":
-            chronicle.errors[int(record["i"])] = read_error(record)
+            chronicle.errors[_index(chronicle, record["i"])] = read_error(record)
         case "project":
             chronicle.project = str(record["id"])
         case "owner":
@@ -467,6 +520,17 @@ def _fold(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
         case _:
             number = int(record["n"])
             chronicle.submissions[number] = _moved(chronicle.submissions[number], _event(record))
+
+
+def _index(chronicle: Chronicle, value: Any) -> int:
+    """Return the index of one of the run's circuits.
+
+    Raises:
+        ValueError: the run has no such circuit.
+    """
+    if not _is_count(value) or value >= chronicle.run.total:
+        raise ValueError(f"{value!r} is not the index of a circuit")
+    return int(value)
 
 
 def _moved(submission: Submission, event: Event) -> Submission:
@@ -481,10 +545,11 @@ def _take_parcel(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
         raise ValueError("a parcel is missing")
     entries = [read_header_entry(k, entry) for k, entry in enumerate(record["headers"])]
     mine = record.get("metadata") or [None] * len(entries)
-    for index, entry, own in zip(record["circuits"], entries, mine, strict=True):
+    circuits = [_index(chronicle, index) for index in record["circuits"]]
+    for index, entry, own in zip(circuits, entries, mine, strict=True):
         chronicle.headers[index] = {**entry.header, "metadata": own or {}}
     parcel = Parcel(
-        circuits=tuple(record["circuits"]),
+        circuits=tuple(circuits),
         readouts=tuple(entry.readout for entry in entries),
         headers=(),  # the request has them, too
         shots=int(record["shots"]),

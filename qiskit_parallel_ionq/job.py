@@ -317,7 +317,7 @@ class ParallelIonQJob(JobV1):
                 result only because their job as a whole was refused or failed.
 
         Raises:
-            JobError: this job is not over, or no circuit is worth another try.
+            JobError: this job is not over, no circuit is worth another try, or it was retried already.
             OptionError: the target is a machine, and ``spend`` is not given.
             JournalError: what was sent is not known any more.
         """

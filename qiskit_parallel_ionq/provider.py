@@ -36,6 +36,7 @@ from .errors import (
     IonQError,
     JobError,
     JournalError,
+    RunBusyError,
     TargetError,
     TransportError,
 )
@@ -545,12 +546,15 @@ class ParallelIonQProvider:
         """Return where a run is recorded from its beginning.
 
         Raises:
+            RunBusyError: it is recorded already.
             JournalError: it cannot be recorded, and its jobs cost money. On the simulator that is a warning.
         """
         if self._archive is None:
             return NoRecord()
         try:
             return self._archive.begin(run)
+        except RunBusyError:
+            raise
         except JournalError as error:
             if wire.is_qpu(run.target):
                 raise JournalError(f"{error}. Nothing was sent: what costs money is recorded first") from None

@@ -129,12 +129,6 @@ def test_folder_and_files_are_the_user_s_alone(archive, folder):
     assert (folder / "reserve").stat().st_size == 1 << 20
 
 
-def test_a_run_begins_once(archive):
-    archive.begin(RUN).close()
-    with pytest.raises(JournalError, match="cannot be recorded"):
-        archive.begin(RUN)
-
-
 HEADER = len(chronicle.line(chronicle.header(RUN)))
 
 
@@ -348,3 +342,47 @@ def test_tidying_an_empty_place_is_no_error(archive, caplog):
     caplog.set_level(logging.DEBUG)
     archive.tidy(time.time())
     assert caplog.records == []
+
+
+# ── what others may have changed ──
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o777, 0o1777, 0o707])
+def test_a_folder_that_any_user_can_write_to_is_reported_once(folder, caplog, mode):
+    folder.mkdir()
+    folder.chmod(mode)
+    archive = Archive(folder)
+    for letter in "ab":
+        archive.begin(run(letter)).close()
+    archive.read("a" * 22)
+    warnings = [entry for entry in caplog.records if entry.levelno == logging.WARNING]
+    assert len(warnings) == 1
+    assert str(folder) in caplog.text
+    assert f"chmod o-w {folder}" in caplog.text
+    Archive(folder).read("b" * 22)
+    assert caplog.text.count("chmod") == 2
+
+
+@posix
+@pytest.mark.parametrize("mode", [0o700, 0o755, 0o775])
+def test_a_folder_that_not_everyone_can_write_to_is_not(folder, caplog, mode):
+    folder.mkdir()
+    folder.chmod(mode)
+    Archive(folder).begin(RUN).close()
+    assert caplog.text == ""
+
+
+def test_a_run_that_is_recorded_already_is_not_begun_again(archive):
+    archive.begin(RUN).close()
+    before = archive.path(RUN.id).read_bytes()
+    with pytest.raises(RunBusyError, match="recorded already"):
+        archive.begin(RUN)
+    assert archive.path(RUN.id).read_bytes() == before
+
+
+def test_a_record_under_the_name_of_another_run_is_not_believed(archive, folder):
+    archive.begin(RUN).close()
+    (folder / f"{'o' * 22}.journal").write_bytes(archive.path(RUN.id).read_bytes())
+    with pytest.raises(JournalError, match="another run"):
+        archive.read("o" * 22)

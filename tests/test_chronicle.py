@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import json
+import os
 import pickle
 import zlib
 from dataclasses import asdict, replace
+from datetime import datetime, timezone
 
 import pytest
 from hypothesis import given, settings
@@ -169,7 +172,9 @@ def test_a_user_s_own_metadata_comes_back_where_it_was():
 def test_a_pack_comes_back_with_every_circuit_in_its_place():
     packed = parcels(7, per_job=3)
     told_of = [chronicle.line(chronicle.parcel_record(n, p, None, [])) for n, p in enumerate(packed)]
-    story = chronicle.read(b"".join([chronicle.line(chronicle.header(replace(RUN, total=7))), *told_of]))
+    story = chronicle.read(
+        b"".join([chronicle.line(chronicle.header(replace(RUN, total=7, shots=(10,) * 7))), *told_of])
+    )
     assert [p.circuits for p in story.parcels] == [(0, 1, 2), (3, 4, 5), (6,)]
     assert [p.readouts for p in story.parcels] == [p.readouts for p in packed]
     assert sorted(story.headers) == list(range(7))
@@ -404,3 +409,74 @@ def test_a_chronicle_knows_which_circuits_have_ended():
 def test_all_that_is_fixed_about_a_run_is_in_its_header():
     assert chronicle.read(chronicle.line(chronicle.header(RUN))).run == RUN
     assert set(asdict(RUN)) < set(chronicle.header(RUN))
+
+
+# ── headers that nobody wrote ──
+
+ODD = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(10**20), 10**20),
+    st.floats(),
+    st.text(max_size=8),
+    st.lists(st.one_of(st.integers(-5, 5), st.none(), st.text(max_size=3)), max_size=4),
+    st.dictionaries(st.text(max_size=3), st.integers(), max_size=2),
+)
+LONG = settings(max_examples=int(os.environ.get("QPI_EXAMPLES", "300")))
+
+
+def raw_line(record):
+    """A line with any values, those that JSON does not have included."""
+    text = json.dumps(record).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+@LONG
+@given(
+    name=st.sampled_from([*Run.__dataclass_fields__, "schema", "is", "unheard of"]),
+    value=ODD,
+    leave=st.booleans(),
+)
+def test_an_odd_header_is_a_run_or_an_error_of_the_journal(name, value, leave):
+    header = json.loads(json.dumps(chronicle.header(RUN)))
+    if leave:
+        header.pop(name, None)
+    else:
+        header[name] = value
+    try:
+        story = chronicle.read(raw_line(header))
+    except JournalError:
+        return
+    found = chronicle.summary(story)
+    assert found.total >= 0
+    assert found.created_at == found.created_at >= 0
+    datetime.fromtimestamp(found.created_at, timezone.utc)
+    hash(found)
+    assert chronicle.header(story.run)["id"] == found.job_id
+    assert json.loads(json.dumps(chronicle.header(story.run), allow_nan=False))
+
+
+@LONG
+@given(
+    kind=st.sampled_from(["parcel", "result", "circuit failed", "project", "owner", "accepted", "ended", "refused"]),
+    members=st.dictionaries(
+        st.sampled_from(
+            ["n", "i", "t", "id", "at", "kind", "circuits", "shots", "headers", "metadata", "body", "token",
+             "digest", "exact", "memory", "dry_run", "error", "facts", "epoch", "state", "children"]
+        ),
+        ODD,
+        max_size=8,
+    ),
+)  # fmt: skip
+def test_an_odd_line_leaves_indexes_within_the_run(kind, members):
+    story = chronicle.read(b"".join(journal()) + raw_line({"is": kind, **members}))
+    circuits = range(RUN.total)
+    assert set(story.results) | set(story.errors) | set(story.headers) <= set(circuits)
+    assert all(index in circuits for parcel in story.parcels for index in parcel.circuits)
+    assert len(story.parcels) == len(story.submissions)
+    chronicle.summary(story)
+
+
+def test_a_summary_has_the_session_of_the_run():
+    run = replace(RUN, session_id="s-1")
+    assert chronicle.summary(Chronicle(run)).session_id == "s-1"

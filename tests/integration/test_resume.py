@@ -14,6 +14,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -702,3 +703,30 @@ def test_a_home_folder_may_be_written_with_its_tilde(service, monkeypatch, tmp_p
     provider = ParallelIonQProvider(service.api_key, service.url, state_dir="~/runs")
     assert provider._archive.folder == Path(tmp_path) / "runs"
     provider.close()
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"shots": 5},
+        {"total": "three"},
+        {"created_at": float("inf")},
+        {"total": None},
+        {"seed": []},
+        {"id": "x" * 22},
+    ],
+    ids=str,
+)
+def test_one_odd_record_does_not_hide_the_others(connect, state, caplog, odd):
+    with LocalIonQ(seed=7) as service, connect(service) as provider:
+        jobs = [provider.get_backend().run([flips(n)], shots=20) for n in range(3)]
+        for job in jobs:
+            job.result(timeout=20)
+    path = state / f"{jobs[1].job_id()}.journal"
+    first, *lines = path.read_bytes().splitlines(keepends=True)
+    header = {**json.loads(first[9:]), **odd}
+    text = json.dumps(header).encode()
+    path.write_bytes(b"%08x %s\n" % (zlib.crc32(text), text) + b"".join(lines))
+    later = connect(service)
+    assert {run.job_id for run in later.jobs()} == {jobs[0].job_id(), jobs[2].job_id()}
+    assert f"The record of run {jobs[1].job_id()} cannot be read" in caplog.text

@@ -178,3 +178,37 @@ def test_a_name_in_the_report_is_no_markup(meet):
     job = provider().get_backend().run(circuit, shots=10)
     job.wait(20)
     assert "<script>" not in job.report()._repr_html_()
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+@pytest.mark.parametrize("target", ["simulator", "qpu.forte-1"])
+def test_a_second_retry_names_the_first_and_sends_nothing(meet, recorded, target):
+    service, provider = meet(failing("number 4"), recorded=recorded)
+    first = provider()
+    job = first.get_backend(target).run(CIRCUITS, shots=10)
+    job.wait()
+    again = job.retry(spend=True)
+    again.wait()
+    before = service.stats().posts
+    with pytest.raises(JobError, match=rf"already, as run {job.job_id()}\.1.*retrieve_job") as caught:
+        job.retry(spend=True)
+    assert "choose another folder" not in str(caught.value)
+    if recorded:
+        other = provider().resume(job.job_id())
+        other.wait()
+        with pytest.raises(JobError, match=rf"already, as run {job.job_id()}\.1"):
+            other.retry(spend=True)
+    assert service.stats().posts == before
+
+
+def test_a_retry_that_was_refused_before_anything_was_sent_may_be_tried_again(meet, monkeypatch):
+    _, provider = meet(failing("number 4"))
+    job = provider().get_backend().run(CIRCUITS, shots=10)
+    job.wait()
+    account = job.backend().provider
+    with monkeypatch.context() as patch:
+        patch.setattr(account, "_made_api", lambda: 1 / 0)
+        account._catalogue = None
+        with pytest.raises(ZeroDivisionError):
+            job.retry()
+    assert outcomes(job.retry().result(timeout=20)) == [0, 1, 2, 3, 4, 5]

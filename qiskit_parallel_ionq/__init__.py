@@ -2,9 +2,11 @@
 """Run many quantum circuits on IonQ from Qiskit: concurrently, in order, each paid once.
 
 What is named here is imported when it is first used: the command line answers ``--help`` without Qiskit.
+
+The logger ``qiskit_parallel_ionq`` has no handler, not even a ``NullHandler``. A program that configures no
+logging therefore shows its warnings on stderr: they are about money, minutes and bugs.
 """
 
-import logging
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -31,8 +33,6 @@ if TYPE_CHECKING:
     from .options import RunOptions
     from .provider import ParallelIonQProvider
     from .session import Session
-
-logging.getLogger(__name__).addHandler(logging.NullHandler())  # the program decides what is shown
 
 __all__ = [
     "ApiError",

@@ -166,6 +166,7 @@ class Journal:
         self._durable = 0
         self._unsynced: set[int] = set()
         self._failure: OSError | None = None
+        self._lacks_results = False
         self._handle = self._open(SUFFIX, is_new=is_new)
         self._hold()
         _open_journals.add(self)
@@ -226,7 +227,13 @@ class Journal:
         try:
             return self._put(RESULTS, text)
         except OSError as error:
-            logger.warning("A result could not be kept on disk (%s); it can be fetched again", error)
+            if not self._lacks_results:
+                self._lacks_results = True
+                logger.warning(
+                    "Results of run %s cannot be kept on disk (%s); resuming it fetches them again",
+                    self.path.stem,
+                    error,
+                )
             return None
 
     def result(self, place: Place) -> bytes:

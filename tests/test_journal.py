@@ -355,8 +355,9 @@ def test_a_request_that_cannot_be_kept_stops_the_sending_and_raises_nothing(book
 
 def test_a_result_that_cannot_be_kept_stops_nothing(book, disk, caplog):
     disk.room = 3
-    assert book.put_result(b"result") is None
-    assert "fetched again" in caplog.text
+    for _ in range(3):
+        assert book.put_result(b"result") is None
+    assert caplog.text.count("fetches them again") == 1
     disk.room = None
     book.note({"n": 1})
     book.sync()

@@ -4,6 +4,8 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -57,3 +59,72 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
     assert not hasattr(qiskit_parallel_ionq, "_private")
     with pytest.raises(ImportError, match="cannot import name 'Frobnicator'"):
         exec("from qiskit_parallel_ionq import Frobnicator")
+
+
+# ── what a program that does not configure logging sees ──
+
+RUN = """
+import logging
+from qiskit import QuantumCircuit
+from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.emulator import Fault
+
+SETUP
+bell = QuantumCircuit(2)
+bell.h(0)
+bell.cx(0, 1)
+bell.measure_all()
+faults = [FAULTS]
+with ParallelIonQProvider.local(seed=7, faults=faults) as provider:
+    job = provider.get_backend().run([bell] * 20, shots=10)
+    job.result(partial=True)
+"""
+BUSY = 'Fault("status", status=429, retry_after=1, method="POST", path="/jobs", nth=1)'
+FAILED = 'Fault("fail", name="*", code="InternalError", message="because")'
+LIMITED = "The service limits how often"
+
+
+def complaints(setup: str = "", faults: str = "") -> str:
+    code = RUN.replace("SETUP", setup).replace("FAULTS", faults)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == ""
+    return done.stderr
+
+
+@pytest.mark.parametrize("faults", ["", FAILED], ids=["all is well", "circuits fail"])
+def test_a_run_without_surprises_writes_nothing(faults):
+    assert complaints(faults=faults) == ""
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "",
+        "logging.basicConfig()",
+        "logging.basicConfig(level=logging.INFO)",
+        "logging.getLogger('qiskit_parallel_ionq').addHandler(logging.StreamHandler())",
+    ],
+)
+def test_a_warning_is_shown_once_however_logging_is_configured(setup):
+    assert complaints(setup, BUSY).count(LIMITED) == 1
+
+
+@pytest.mark.parametrize(
+    "setup",
+    [
+        "logging.getLogger('qiskit_parallel_ionq').addHandler(logging.NullHandler())",
+        "logging.getLogger('qiskit_parallel_ionq').setLevel(logging.CRITICAL)",
+    ],
+)
+def test_a_program_can_silence_warnings(setup):
+    assert complaints(setup, BUSY) == ""
+
+
+@pytest.mark.parametrize(
+    "logger", ["provider", "conductor.loop", "conductor.gate", "conductor.submitting", "journal"]
+)
+def test_modules_that_warn_of_money_and_minutes_use_a_logger_without_a_handler(logger):
+    module = importlib.import_module(f"qiskit_parallel_ionq.{logger}")
+    assert module.logger.name == "qiskit_parallel_ionq"
+    assert not any(isinstance(handler, logging.NullHandler) for handler in module.logger.handlers)

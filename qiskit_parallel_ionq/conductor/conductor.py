@@ -225,7 +225,7 @@ class Conductor:
         if error is None:
             logger.info("Circuit %d/%d completed (circuit_id=%d, job_id=%s)", *at)
         else:
-            logger.warning("Circuit %d/%d has no result (circuit_id=%d, job_id=%s): %s", *at, error)
+            logger.info("Circuit %d/%d has no result (circuit_id=%d, job_id=%s): %s", *at, error)
         if batch.is_over:
             self._end_batch(batch)
         batch.notify()

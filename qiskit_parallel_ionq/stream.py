@@ -46,16 +46,20 @@ class _Portion:
 
     def next_in_order(self) -> int | None:
         """Return the next circuit by position, or None while it has not ended."""
-        while self.ordered < len(self.handed) and self.handed[self.ordered]:
-            self.ordered += 1
-        return self.ordered if self.job.batch.has_ended(self.ordered) else None
+        place = self.ordered
+        while place < len(self.handed) and self.handed[place]:
+            place += 1
+        self.ordered = place  # set once: another thread that looks at the same time skips nothing
+        return place if self.job.batch.has_ended(place) else None
 
     def next_finished(self) -> int | None:
         """Return the next circuit that has ended and was not handed on, or None."""
         finished = self.job.batch.finished
-        while self.seen < len(finished) and self.handed[finished[self.seen]]:
-            self.seen += 1
-        return finished[self.seen] if self.seen < len(finished) else None
+        place = self.seen
+        while place < len(finished) and self.handed[finished[place]]:
+            place += 1
+        self.seen = place
+        return finished[place] if place < len(finished) else None
 
 
 @dataclass(slots=True)
@@ -116,9 +120,11 @@ class ParallelIonQStream(JobV1):
         self._taken = 0
         self._unread = 0
         self._failure: BaseException | None = None
-        self._kept: deque[tuple[int, ExperimentResult]] = deque()
         self._result: Result | None = None
-        self._feed()
+        self._open: list[_Portion] = []
+        self._turn = Changed()
+        """Held by the thread that takes circuits, or hands results on."""
+        self._feed(self._not_read)
 
     def __repr__(self) -> str:
         at = self.progress()
@@ -199,42 +205,74 @@ class ParallelIonQStream(JobV1):
     def wait(self, timeout: float | None = None) -> bool:
         """Take and send everything, and keep the results; return False when ``timeout`` seconds pass first.
 
+        No more circuits than ``window`` are under way at once. All results can be read afterwards.
+
         Raises:
             JobError: there are more results than fit in memory. Nothing is lost: read them one by one.
         """
-        try:
-            self._gather(timeout)
-        except ResultTimeoutError:
-            return False
-        return True
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while True:
+            with self._turn:
+                self._feed(self._under_way)
+                size = self._tally.size + sum(job.batch.outcomes.size for job in self.stretches)
+            require_handy(self.job_id(), size)
+            if self._source is None and not self._under_way():
+                return True
+            if not self._wait_for(self._may_go_on, deadline):
+                return False
+
+    def wait_for_final_state(
+        self, timeout: float | None = None, wait: float = 5, callback: Any = None
+    ) -> None:
+        """Take and send everything as `wait` does, and return when it has ended.
+
+        Args:
+            timeout: seconds to wait at the most.
+            wait: seconds between two calls of ``callback``.
+            callback: called with the job's id, its status and the job.
+
+        Raises:
+            ResultTimeoutError: ``timeout`` seconds passed first. Nothing was cancelled.
+            JobError: there are more results than fit in memory. Nothing is lost: read them one by one.
+        """
+        deadline = None if timeout is None else time.monotonic() + timeout
+        while not self.wait(wait if deadline is None else min(wait, deadline - time.monotonic())):
+            if deadline is not None and time.monotonic() >= deadline:
+                raise self._too_late(timeout)
+            if callback:
+                callback(self.job_id(), self.status(), self)
 
     def result(self, timeout: float | None = None, *, partial: bool = False) -> Result:
         """Take and send everything, and return one ``Result`` with an entry for each circuit, in order.
 
         Args:
             timeout: seconds to wait at the most.
-            partial: return entries with ``success=False`` instead of raising for circuits without a result.
+            partial: return entries with ``success=False`` instead of raising for circuits without a result,
+                and the entries there are if the iterator raised.
 
         Raises:
             JobError: there are more results than fit in memory, or some were read already.
             BatchError: some circuits have no result; those that have are in its ``result``.
             ResultTimeoutError: ``timeout`` seconds passed first. Nothing was cancelled.
+            Exception: whatever the iterator raised, each time.
         """
         if self._result is None:
-            self._gather(timeout)
-            kept = sorted(self._kept, key=lambda pair: pair[0])
-            if [index for index, _ in kept] != list(range(self._taken)):
+            if not self.wait(timeout):
+                raise self._too_late(timeout)
+            if self._unread < self._taken:
                 raise JobError(
-                    f"{self._taken - len(kept)} results of stream {self.job_id()} were read one by one and "
-                    "are not here any more; go on with results_iter()"
+                    f"{self._taken - self._unread} results of stream {self.job_id()} were read one by one "
+                    "and are not here any more; go on with results_iter()"
                 )
             backend = self.backend()
             self._result = merge(
-                [entry for _, entry in kept],
+                [entry for job in self.stretches for entry in map(job.experiment, range(len(job)))],
                 backend_name=backend.name,
                 backend_version=backend.backend_version,
                 job_id=self.job_id(),
             )
+        if not partial:
+            self._raise_failure()
         failures = self.errors()
         if failures and not partial:
             raise BatchError(failures, total=self._taken, job_id=self.job_id(), result=self._result)
@@ -262,11 +300,15 @@ class ParallelIonQStream(JobV1):
 
     # -- inside --------------------------------------------------------------------------------
 
-    def _feed(self) -> None:
-        """Take and send stretches as long as there is room."""
+    def _feed(self, held: Callable[[], int]) -> None:
+        """Take and send stretches as long as there is room; by one thread at a time.
+
+        Args:
+            held: says how many circuits fill the window now.
+        """
         size = stretch_size(self._window)
         try:
-            while self._source is not None and self._unread + size <= self._window:
+            while self._source is not None and held() + size <= self._window:
                 circuits = self._take(size)
                 if circuits:
                     self._begin(circuits)
@@ -278,6 +320,22 @@ class ParallelIonQStream(JobV1):
         except BaseException:
             self.leave()
             raise
+
+    def _not_read(self) -> int:
+        """Return how many circuits were taken whose results nobody has read."""
+        return self._unread
+
+    def _under_way(self) -> int:
+        """Return how many circuits were taken that have not ended."""
+        self._open = [stretch for stretch in self._open if not stretch.job.batch.is_over]
+        return sum(len(stretch.job) - len(stretch.job.batch.finished) for stretch in self._open)
+
+    def _may_go_on(self) -> bool:
+        """Return whether `wait` has something to do: there is room for more, or all has ended."""
+        under_way = self._under_way()
+        if self._source is None:
+            return not under_way
+        return under_way + stretch_size(self._window) <= self._window
 
     def _take(self, size: int) -> list[Any]:
         """Return the next circuits; fewer if the iterator ends, or fails: its error is kept."""
@@ -292,7 +350,9 @@ class ParallelIonQStream(JobV1):
 
     def _begin(self, circuits: list[Any]) -> None:
         job = self._send(circuits, first=self._taken, changed=self._changed)
-        self._stretches.append(_Portion.of(self._taken, job))
+        stretch = _Portion.of(self._taken, job)
+        self._stretches.append(stretch)
+        self._open.append(stretch)
         self._taken += len(circuits)
         self._unread += len(circuits)
 
@@ -304,21 +364,31 @@ class ParallelIonQStream(JobV1):
         only_first: bool,
     ) -> Iterator[tuple[int, ExperimentResult]]:
         deadline = None if timeout is None else time.monotonic() + timeout
-        while self._kept:
-            yield self._kept.popleft()
         while True:
-            self._feed()
-            if not self._stretches:
+            with self._turn:
+                self._feed(self._not_read)
+                looked = [self._stretches[0]] if only_first and self._stretches else list(self._stretches)
+                found = next(((s, i) for s in looked if (i := following(s)) is not None), None)
+                pair = None if found is None else self._hand_on(*found)
+                unread = self._unread
+
+            def may_go_on() -> bool:
+                if self._unread != unread:  # noqa: B023 - called in this turn of the loop
+                    return True  # another thread has read
+                return any(following(stretch) is not None for stretch in looked)  # noqa: B023
+
+            if pair is not None:
+                yield pair
+            elif not looked:
                 break
-            looked = [self._stretches[0]] if only_first else list(self._stretches)
-            found = next(((s, i) for s in looked if (i := following(s)) is not None), None)
-            if found is None:
-                self._wait_for(lambda: any(following(s) is not None for s in looked), timeout, deadline)  # noqa: B023 - called at once
-                continue
-            yield self._hand_on(*found)
-        failure, self._failure = self._failure, None
-        if failure is not None:
-            raise failure
+            elif not self._wait_for(may_go_on, deadline):
+                raise self._too_late(timeout)
+        self._raise_failure()
+
+    def _raise_failure(self) -> None:
+        """Raise what the iterator raised, or what stopped the stream; each time it is asked for."""
+        if self._failure is not None:
+            raise self._failure
 
     def _hand_on(self, stretch: _Portion, index: int) -> tuple[int, ExperimentResult]:
         stretch.handed[index] = 1
@@ -327,36 +397,27 @@ class ParallelIonQStream(JobV1):
         entry = stretch.job.experiment(index)
         if not stretch.left:
             self._stretches.remove(stretch)
+            self._open = [other for other in self._open if other is not stretch]
             self._tally.take(stretch)
+        with self._changed:
+            self._changed.notify_all()
         return stretch.first + index, entry
 
-    def _gather(self, timeout: float | None) -> None:
-        """Read everything, and keep it, in completion order.
-
-        Raises:
-            JobError: it would be too much.
-            ResultTimeoutError: the time is up.
-        """
-        kept, self._kept = self._kept, deque()
-        try:
-            for pair in self._deliver(_Portion.next_finished, timeout, only_first=False):
-                kept.append(pair)
-                size = self._tally.size + sum(job.batch.outcomes.size for job in self.stretches)
-                require_handy(self.job_id(), size)
-        finally:
-            self._kept = kept
-
-    def _wait_for(self, done: Callable[[], bool], timeout: float | None, deadline: float | None) -> None:
-        job = self._stretches[0].job
+    def _wait_for(self, done: Callable[[], bool], deadline: float | None) -> bool:
+        """Wait until a circuit's move makes ``done()`` true; return False when it is too late."""
+        stretches = self.stretches
+        if not stretches:  # another thread has read them
+            return True
         try:
             left = None if deadline is None else deadline - time.monotonic()
-            if job.batch.wait_for(done, left):
-                return
+            return stretches[0].batch.wait_for(done, left)
         except KeyboardInterrupt:
             self._interrupt()
             raise
+
+    def _too_late(self, timeout: float | None) -> ResultTimeoutError:
         at = self.progress()
-        raise ResultTimeoutError(
+        return ResultTimeoutError(
             f"stream {self.job_id()} was not finished after {timeout} s: {at.finished} of the {at.total} "
             "circuits taken so far are. Nothing was cancelled; go on reading, or cancel()"
         )

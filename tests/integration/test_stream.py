@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import threading
 import weakref
 
 import pytest
@@ -169,7 +170,104 @@ def test_an_iterator_that_fails_costs_nothing_that_came_before(backend):
         seen.extend(index for index, _ in stream.results_iter(timeout=30))
     assert len(stream.errors()) == 0
     assert stream.progress().done == 21
-    assert list(stream.results_iter(timeout=1)) == []
+    with pytest.raises(ValueError, match="no more angles"):
+        next(stream.results_iter(timeout=1))
+    assert stream.status() is JobStatus.ERROR
+
+
+def test_the_error_of_an_iterator_is_raised_each_time_the_result_is_asked_for(backend):
+    def circuits():
+        for number in range(21):
+            yield turned(number)
+        raise ValueError("no more angles")
+
+    stream = backend.run(circuits(), shots=10, window=16)
+    for _ in range(2):
+        with pytest.raises(ValueError, match="no more angles"):
+            stream.result(timeout=30)
+    assert [entry.success for entry in stream.result(partial=True).results] == [True] * 21
+    with pytest.raises(ValueError, match="no more angles"):
+        stream.result()
+    seen = []
+    with pytest.raises(ValueError, match="no more angles"):
+        seen.extend(index for index, _ in stream.results_iter(timeout=30))
+    assert seen == list(range(21))
+
+
+def test_waiting_for_the_final_state_takes_and_sends_everything(connect):
+    _, provider = connect(execution_time=0.05)
+    source = Circuits(60)
+    stream = provider.get_backend().run(source, shots=10, window=16)
+    calls = []
+    stream.wait_for_final_state(timeout=30, wait=0.02, callback=lambda *told: calls.append(told))
+    assert stream.status() is JobStatus.DONE
+    assert stream.in_final_state()
+    assert source.taken == 60
+    assert calls
+    assert {job_id for job_id, _, _ in calls} == {stream.job_id()}
+    assert [index for index, _ in stream.results_iter(timeout=1)] == list(range(60))
+
+
+def test_waiting_never_has_more_than_the_window_under_way(connect, monkeypatch):
+    service, provider = connect(execution_time=0.05)
+    stream = provider.get_backend().run(Circuits(80), shots=10, window=16)
+    most = []
+    feed = stream._feed
+
+    def watched(held):
+        feed(held)
+        most.append(stream.progress().total - stream.progress().finished)
+
+    monkeypatch.setattr(stream, "_feed", watched)
+    assert stream.wait(timeout=30)
+    assert 0 < max(most) <= 16
+    assert service.stats().jobs == 80
+
+
+def test_waiting_for_the_final_state_keeps_its_deadline(connect):
+    _, provider = connect(execution_time=30)
+    stream = provider.get_backend().run(Circuits(60), shots=10, window=16)
+    with pytest.raises(ResultTimeoutError, match="Nothing was cancelled"):
+        stream.wait_for_final_state(timeout=0.1, wait=0.03)
+    assert not stream.in_final_state()
+    stream.cancel()
+
+
+def test_results_that_were_waited_for_come_in_input_order(connect):
+    _, provider = connect(faults=[Fault("stall", path="/jobs", method="POST", seconds=0.4, nth=1)])
+    stream = provider.get_backend().run(Circuits(24), shots=10, window=16)
+    assert stream.wait(timeout=30)
+    assert [index for index, _ in stream.results_iter(timeout=1)] == list(range(24))
+
+
+def test_one_thread_waits_while_another_reads(backend):
+    stream = backend.run(Circuits(200), shots=10, window=16)
+    read = []
+
+    def reader():
+        read.extend(index for index, _ in stream.results_iter(timeout=30))
+
+    thread = threading.Thread(target=reader)
+    thread.start()
+    stream.wait_for_final_state(timeout=30, wait=0.05)
+    thread.join(30)
+    assert read == list(range(200))
+    assert stream.status() is JobStatus.DONE
+
+
+def test_two_threads_that_read_get_each_result_once(backend):
+    stream = backend.run(Circuits(200), shots=10, window=16)
+    read = []
+
+    def reader():
+        read.extend(index for index, _ in stream.as_completed(timeout=30))
+
+    threads = [threading.Thread(target=reader) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(read) == list(range(200))
 
 
 def test_an_iterator_that_fails_at_once_is_told_at_once_and_nothing_is_sent(connect):

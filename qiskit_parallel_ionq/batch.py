@@ -18,7 +18,7 @@ import numpy as np
 from .chronicle import Chronicle, Place, Run, StoredResult
 from .cost import Budget
 from .decode import Outcome, RawResult, decode
-from .errors import CircuitCancelledError, JournalError, ResultIntegrityError
+from .errors import CircuitCancelledError, DetachedError, JournalError, NotSentError, ResultIntegrityError
 from .journal import NoRecord, Record
 from .lifecycle import Phase, Submission
 from .parcel import Parcel
@@ -37,11 +37,13 @@ class Progress:
     done: int = 0
     failed: int = 0
     cancelled: int = 0
+    not_sent: int = 0
+    """Circuits that this process does not send."""
 
     @property
     def finished(self) -> int:
         """Circuits whose state is final."""
-        return self.done + self.failed + self.cancelled
+        return self.done + self.failed + self.cancelled + self.not_sent
 
 
 @dataclass(slots=True)
@@ -52,17 +54,20 @@ class Traffic:
     connections: int = 0
 
 
+NOT_SENT = "not sent"
 _SHOWN_AS = {
-    Phase.WAITING: "waiting",
-    Phase.SENDING: "waiting",
-    Phase.UNKNOWN: "waiting",
-    Phase.QUEUED: "queued",
-    Phase.RUNNING: "running",
-    Phase.FETCHING: "running",
-    Phase.DONE: "done",
-    Phase.FAILED: "failed",
-    Phase.CANCELLED: "cancelled",
+    Phase.WAITING.value: "waiting",
+    Phase.SENDING.value: "waiting",
+    Phase.UNKNOWN.value: "waiting",
+    Phase.QUEUED.value: "queued",
+    Phase.RUNNING.value: "running",
+    Phase.FETCHING.value: "running",
+    Phase.DONE.value: "done",
+    Phase.FAILED.value: "failed",
+    Phase.CANCELLED.value: "cancelled",
+    NOT_SENT: "not_sent",
 }
+"""Field of `Progress` that counts a circuit, by its state."""
 
 
 Changed = threading.Condition
@@ -182,14 +187,20 @@ class Batch:
         return np.random.default_rng(np.random.SeedSequence(self.run.seed, spawn_key=(place,)))
 
     def phase(self, index: int) -> Phase:
-        """Return where a circuit stands."""
-        if index in self.errors:
-            cancelled = isinstance(self.errors[index], CircuitCancelledError)
-            return Phase.CANCELLED if cancelled else Phase.FAILED
+        """Return where a circuit stands, as far as is known here; one that was not sent is cancelled."""
+        error = self.errors.get(index)
+        if isinstance(error, CircuitCancelledError | NotSentError):
+            return Phase.CANCELLED
+        if error is not None and not isinstance(error, DetachedError):
+            return Phase.FAILED
         if index in self.outcomes:
             return Phase.DONE
         number = self.parcel_of.get(index)
         return Phase.WAITING if number is None else self.submissions[number].shown_phase
+
+    def state(self, index: int) -> str:
+        """Return where a circuit stands, in the word for users."""
+        return NOT_SENT if isinstance(self.errors.get(index), NotSentError) else self.phase(index).value
 
     def phases(self) -> list[Phase]:
         """Return where each circuit stands, in input order."""
@@ -197,7 +208,7 @@ class Batch:
 
     def progress(self) -> Progress:
         """Return how many circuits stand where."""
-        counts = Counter(_SHOWN_AS[phase] for phase in self.phases())
+        counts = Counter(_SHOWN_AS[self.state(index)] for index in range(self.total))
         return Progress(total=self.total, **counts)
 
     def has_ended(self, index: int) -> bool:
@@ -211,7 +222,7 @@ class Batch:
 
     @property
     def is_over(self) -> bool:
-        """Whether every circuit has a result or a reason for having none."""
+        """Whether every circuit has a result or a reason for having none here."""
         return len(self.finished) >= self.total
 
     def wait_for(self, done: Callable[[], bool], timeout: float | None) -> bool:

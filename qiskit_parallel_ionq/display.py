@@ -25,7 +25,7 @@ _SHORTEST_BAR = 6
 _INTERVAL = 0.1
 _BUSY = 20.0
 """So many times as long as a look at the run took is waited before the next."""
-_DROPPED = ("rate", "waiting", "running", "queued", "left", "cancelled", "failed")
+_DROPPED = ("rate", "waiting", "running", "queued", "left", "not_sent", "cancelled", "failed")
 """What a narrow terminal does without, the first first."""
 
 
@@ -96,8 +96,8 @@ def told(at: Progress, ahead: Outlook, columns: int | None = None) -> str:
     counts = asdict(at)
     parts = {"left": "" if ahead.left is None else f"~{_roughly(ahead.left)} left"}
     parts["rate"] = "" if ahead.rate is None else f"{ahead.rate:.3g}/s"
-    for name in ("waiting", "queued", "running", "failed", "cancelled"):
-        parts[name] = f"{counts[name]} {name}" if counts[name] else ""
+    for name in ("waiting", "queued", "running", "failed", "cancelled", "not_sent"):
+        parts[name] = f"{counts[name]} {name.replace('_', ' ')}" if counts[name] else ""
     for name in ("", *_DROPPED):
         parts.pop(name, None)
         text = ", ".join(filter(None, parts.values()))

@@ -31,6 +31,7 @@
         ├── CircuitFailedError              the service failed this circuit
         ├── CircuitCancelledError           this circuit was cancelled
         ├── NotSentError                    this circuit was never sent
+        ├── DetachedError                   this circuit's job goes on, and nothing here follows it
         ├── ResultTimeoutError (JobTimeoutError, TimeoutError)
         ├── JobPickleError (TypeError)      a job does not leave its process; its id does
         └── BatchError (ExceptionGroup)     some circuits have no result; carries all that have
@@ -330,6 +331,13 @@ class CircuitCancelledError(JobError):
 
 class NotSentError(JobError):
     """This circuit was never sent, and cost nothing."""
+
+
+class DetachedError(JobError):
+    """This circuit's job goes on at the service, and this job object follows it no more.
+
+    ``provider.resume`` returns a job that does.
+    """
 
 
 class ResultTimeoutError(JobError, JobTimeoutError, TimeoutError):

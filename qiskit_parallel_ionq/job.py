@@ -23,7 +23,15 @@ from .chronicle import Run
 from .conductor import Conductor
 from .decode import Outcome
 from .display import progress_bar
-from .errors import BatchError, JobError, JobPickleError, OptionError, ResultTimeoutError, RunBusyError
+from .errors import (
+    BatchError,
+    DetachedError,
+    JobError,
+    JobPickleError,
+    OptionError,
+    ResultTimeoutError,
+    RunBusyError,
+)
 from .lifecycle import Phase
 from .merge import composite_status, experiment, merge
 from .report import Report, report_on
@@ -132,7 +140,12 @@ class ParallelIonQJob(JobV1):
         return self._batch
 
     def status(self) -> JobStatus:
-        """Return the status of the whole: final only once every circuit's is."""
+        """Return the status of the whole: final only once every circuit's is.
+
+        If the provider was closed while circuits were under way, it is the last that was known of them, and
+        not final: their jobs go on at the service. Circuits that were not sent are no error: with nothing
+        failed the whole is ``CANCELLED``.
+        """
         return composite_status(self._batch.phases())
 
     def progress(self) -> Progress:
@@ -156,7 +169,9 @@ class ParallelIonQJob(JobV1):
         return str(BatchError(failures, total=len(self), job_id=self.job_id())) if failures else None
 
     def wait(self, timeout: float | None = None, *, progress: bool | None = None) -> bool:
-        """Block until every circuit's state is final; return False when ``timeout`` seconds pass first.
+        """Block until every circuit has a result or a reason for having none here.
+
+        Returns False when ``timeout`` seconds pass first.
 
         Args:
             timeout: seconds to wait at the most.
@@ -173,6 +188,7 @@ class ParallelIonQJob(JobV1):
 
         Raises:
             ResultTimeoutError: ``timeout`` seconds passed first.
+            DetachedError: the provider was closed before, and jobs go on at the service.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while not self._batch.is_over:
@@ -181,6 +197,9 @@ class ParallelIonQJob(JobV1):
                 raise self._too_late(timeout)
             if not self._wait_for(lambda: self._batch.is_over, left) and callback:
                 callback(self.job_id(), self.status(), self)
+        left_behind = [error for error in self.errors().values() if isinstance(error, DetachedError)]
+        if left_behind:
+            raise left_behind[0]
 
     def result(self, timeout: float | None = None, *, partial: bool = False) -> Result:
         """Wait for all circuits and return one ``Result`` with N entries in input order.

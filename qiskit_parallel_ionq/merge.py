@@ -55,6 +55,8 @@ def _name(entry: ExperimentResult) -> Any:
 def composite_status(phases: Sequence[Phase]) -> JobStatus:
     """Return the status of a run: final only when every circuit's is, and never moving back.
 
+    Circuits that were not sent count as cancelled: that is no error.
+
     >>> composite_status([Phase.DONE, Phase.FAILED, Phase.QUEUED]).name
     'RUNNING'
     """

@@ -232,7 +232,7 @@ def _row(batch: Batch, index: int, wall: Callable[[float], float]) -> Provenance
     return Provenance(
         circuit=batch.run.first + index,
         name=str(batch.headers.get(index, {}).get("name", "")),
-        status=batch.phase(index).value,
+        status=batch.state(index),
         job_id=batch.job_id(index),
         token=parcel.token if parcel is not None else None,
         generation=token.generation if token is not None else batch.run.generation,

@@ -69,6 +69,7 @@ class _Tally:
     done: int = 0
     failed: int = 0
     cancelled: int = 0
+    not_sent: int = 0
     errors: dict[int, Exception] = field(default_factory=dict)
     size: int = 0
 
@@ -78,6 +79,7 @@ class _Tally:
         self.done += at.done
         self.failed += at.failed
         self.cancelled += at.cancelled
+        self.not_sent += at.not_sent
         self.size += stretch.job.batch.outcomes.size
         self.errors |= {stretch.first + index: error for index, error in stretch.job.errors().items()}
 
@@ -163,7 +165,7 @@ class ParallelIonQStream(JobV1):
         status = composite_status(phases)
         if status in (JobStatus.DONE, JobStatus.CANCELLED) and (self._tally.failed or self._failure):
             return JobStatus.ERROR
-        if status is JobStatus.DONE and self._tally.cancelled:
+        if status is JobStatus.DONE and (self._tally.cancelled or self._tally.not_sent):
             return JobStatus.CANCELLED
         return status
 
@@ -175,7 +177,7 @@ class ParallelIonQStream(JobV1):
                 sums[name] += count
         # Of a stretch that is still here, what was handed on counts there.
         sums["total"] = self._taken
-        for name in ("done", "failed", "cancelled"):
+        for name in ("done", "failed", "cancelled", "not_sent"):
             sums[name] += getattr(self._tally, name)
         return Progress(**sums)
 

@@ -11,13 +11,21 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from qiskit.providers import JobStatus
 
 from qiskit_parallel_ionq.batch import Batch, Progress
 from qiskit_parallel_ionq.chronicle import Chronicle, Run
 from qiskit_parallel_ionq.decode import Outcome
-from qiskit_parallel_ionq.errors import CircuitCancelledError, CircuitFailedError
+from qiskit_parallel_ionq.errors import (
+    CircuitCancelledError,
+    CircuitFailedError,
+    DetachedError,
+    JobError,
+    NotSentError,
+)
 from qiskit_parallel_ionq.journal import NoRecord
 from qiskit_parallel_ionq.lifecycle import BetLost, BetPlaced, Phase, Submission, step
+from qiskit_parallel_ionq.merge import composite_status
 from qiskit_parallel_ionq.parcel import Parcel
 
 OUTCOME = Outcome(shots=1, values=np.array([0]), tallies=np.array([1]))
@@ -69,7 +77,7 @@ def test_circuits_of_a_pack_share_a_job():
 @given(st.lists(st.sampled_from(Phase)))
 def test_progress_counts_every_circuit_once(phases):
     at = _batch(len(phases) + 1, phases=phases).progress()
-    parts = (at.waiting, at.queued, at.running, at.done, at.failed, at.cancelled)
+    parts = (at.waiting, at.queued, at.running, at.done, at.failed, at.cancelled, at.not_sent)
     assert sum(parts) == at.total == len(phases) + 1
     assert at.finished == sum(phase.is_final for phase in phases)
 
@@ -151,3 +159,11 @@ def test_what_a_circuit_of_a_restored_pack_came_to_first_stands_and_counts_once(
     assert batch.errors[2] is error
     assert sorted(batch.finished) == [0, 1, 2]
     assert not batch.is_over
+
+
+def test_a_circuit_that_was_not_sent_or_is_left_behind_has_not_failed():
+    batch = _batch(3, phases=[Phase.RUNNING, Phase.FAILED, Phase.FAILED])
+    batch.errors.update({0: DetachedError("closed"), 1: NotSentError("stopped"), 2: JobError("broken")})
+    assert [batch.state(index) for index in range(3)] == ["running", "not sent", "failed"]
+    assert batch.progress() == Progress(3, running=1, not_sent=1, failed=1)
+    assert composite_status(batch.phases()) is JobStatus.RUNNING

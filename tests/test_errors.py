@@ -69,6 +69,7 @@ EXAMPLES = [
     JournalError("no room"),
     RunBusyError("somebody is at it"),
     NotSentError("not sent"),
+    errors.DetachedError("left behind"),
     errors.ResultIntegrityError("sums to 3"),
     JobError("no result"),
     CircuitFailedError("failed", code="CompilationError", job_id="j1"),

@@ -30,7 +30,6 @@ def cancel(run_id: str, include_running: bool, url: str | None, as_json: bool) -
     ID is a run, or the beginning of its id. Results that are there stay; what was not sent stays unsent.
     """
     from .. import wire
-    from ..errors import NotSentError
     from ..lifecycle import Phase
 
     with open_account(url) as provider:
@@ -47,12 +46,11 @@ def cancel(run_id: str, include_running: bool, url: str | None, as_json: bool) -
     if as_json:
         click.echo(json.dumps({"run": run_id, **asdict(at)}))
         return
-    unsent = sum(isinstance(error, NotSentError) for error in job.errors().values())
     parts = [
         f"{at.done} done",
         f"{at.cancelled} cancelled",
-        f"{at.failed - unsent} failed",
-        f"{unsent} not sent",
+        f"{at.failed} failed",
+        f"{at.not_sent} not sent",
         f"{at.running} running",
         f"{at.queued + at.waiting} not yet confirmed",
     ]

@@ -92,7 +92,7 @@ def _circuit(
         "file": place and place.file,
         "position": place and place.position,
         "name": header.get("name"),
-        "status": job.batch.phase(index).value,
+        "status": job.batch.state(index),
         "shots": entry.shots,
         "job": job.batch.job_id(index),
         "error": None if error is None else {"type": type(error).__name__, "message": str(error)},
@@ -156,10 +156,16 @@ def _failures(document: dict[str, Any]) -> str:
     if len(reasons) > _ERRORS:
         lines.append(f"… and {len(reasons) - _ERRORS} more reasons; 'show' tells all")
     unsent = sum((circuit["error"] or {}).get("type") == "NotSentError" for circuit in document["circuits"])
-    if unsent and _is_recorded(document["run"]):
-        them = "it" if unsent == 1 else f"these {unsent}"
-        lines.append(f"To send {them}: qiskit-parallel-ionq resume {document['run']} --submit")
-    return "\n".join(lines)
+    lines.append(send_hint(document["run"], unsent))
+    return "\n".join(filter(None, lines))
+
+
+def send_hint(run_id: str, unsent: int) -> str:
+    """Return how to send circuits that were not sent; nothing if that cannot be done from here."""
+    if not unsent or not _is_recorded(run_id):
+        return ""
+    them = "it" if unsent == 1 else f"these {unsent}"
+    return f"To send {them}: qiskit-parallel-ionq resume {run_id} --submit"
 
 
 def _is_recorded(run_id: str) -> bool:

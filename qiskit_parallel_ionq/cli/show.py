@@ -11,6 +11,7 @@ import click
 
 from .account import open_account
 from .jobs import when
+from .results import send_hint
 from .run_ids import RunId
 from .settings import SECONDS, json_option, url_option
 from .tables import plural, table, width, wrapped
@@ -47,6 +48,8 @@ def show(run_id: str, patience: float, url: str | None, as_json: bool) -> None:
 
 
 def _told(job: ParallelIonQJob, rows: list[Provenance]) -> str:
+    from ..batch import NOT_SENT
+
     states = Counter(row.status for row in rows)
     stands = ", ".join(f"{count} {state}" for state, count in states.most_common())
     run = job.batch.run
@@ -56,6 +59,8 @@ def _told(job: ParallelIonQJob, rows: list[Provenance]) -> str:
     lines.append(table(["circuit", "name", "status", "job"], cells, numbers=["circuit"], fit=width()))
     for row in rows:
         notes = [*row.setbacks, *(f"stored twice, as {twin}" for twin in row.twins)]
-        notes += [row.error] if row.error and row.status != "cancelled" else []
+        notes += [row.error] if row.error and row.status not in ("cancelled", NOT_SENT) else []
         lines += [wrapped(f"circuit {row.circuit}: {note}") for note in notes]
-    return "\n".join(lines)
+    if states[NOT_SENT]:
+        lines.append(send_hint(run.id, states[NOT_SENT]))
+    return "\n".join(filter(None, lines))

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import logging
 import weakref
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import replace
 from functools import partial
@@ -14,7 +15,7 @@ from typing import Any
 from ..batch import Batch
 from ..chronicle import StoredResult, error_facts, event_record
 from ..decode import Outcome, RawResult
-from ..errors import BudgetError, IonQError, JobError, NotSentError
+from ..errors import BudgetError, DetachedError, IonQError, JobError, NotSentError
 from ..lifecycle import (
     Absent,
     Accepted,
@@ -356,7 +357,7 @@ class Conductor:
         self.loop.close_lane(ledger.lane)
         batch.record.close()
         for index in range(batch.total):
-            self._end_circuit(batch, index, error=JobError("this run goes on in another job object"))
+            self._end_circuit(batch, index, error=DetachedError("this run goes on in another job object"))
         released.set_result(None)
 
     def _see_to(self, batch: Batch, number: int, command: Command) -> None:
@@ -403,18 +404,22 @@ class Conductor:
             _close_record(batch, ledger)
 
     def _give_up(self, error: Exception) -> None:
+        self._leave_all(lambda _batch, _index: error)
+
+    def _leave_all(self, reason: Callable[[Batch, int], Exception]) -> None:
+        """End every circuit here that has not ended, for a reason of its own."""
         for batch, ledger in list(self._ledgers.items()):
-            ledger.stopped = ledger.stopped or error
             for tasks in ledger.lane.ready:
                 tasks.clear()
             for index in range(batch.total):
-                ledger.stays_open |= not batch.has_ended(index)
-                self._end_circuit(batch, index, error=error)
+                if not batch.has_ended(index):
+                    error = reason(batch, index)
+                    ledger.stopped = ledger.stopped or error
+                    ledger.stays_open = True
+                    self._end_circuit(batch, index, error=error)
 
     def _end(self) -> None:
-        self._give_up(
-            IonQError("the provider was closed before this circuit had a result; what was sent goes on")
-        )
+        self._leave_all(_left_behind)
         for batch, ledger in self._ledgers.items():
             _close_record(batch, ledger)
 
@@ -423,6 +428,22 @@ def _out_of_money(error: Exception | None) -> IonQError:
     return JobError(
         f"the account can pay for nothing more ({error}), so nothing more is sent; what was accepted goes "
         "on. Mend the contract, then provider.resume(job_id, submit=True) sends the rest"
+    )
+
+
+def _left_behind(batch: Batch, index: int) -> JobError:
+    """Return what to say of a circuit without a result when the provider is closed."""
+    run_id, phase = batch.run.id, batch.phase(index)
+    if phase is Phase.WAITING:
+        return NotSentError(
+            f"the provider was closed before this circuit was sent; provider.resume({run_id!r}, submit=True) "
+            "of another provider sends it"
+        )
+    job_id = batch.job_id(index)
+    what = "its job may be in the service" if job_id is None else f"its job {job_id} goes on"
+    return DetachedError(
+        f"the provider was closed before this circuit had a result; {what}, and provider.resume({run_id!r}) "
+        "of another provider collects the result"
     )
 
 

@@ -131,6 +131,21 @@ def test_show_tells_what_went_wrong(command, faulty, circuits):
     assert ": held back: " in told.out  # sent again after a pause
 
 
+def test_show_says_of_circuits_that_were_never_sent_that_they_were_not(
+    command, faulty, circuits, interrupted
+):
+    service = faulty(execution_time=first_takes_long)
+    run_id, _ = interrupted(service, "three.qpy", "--option", "use_parallel=false")
+    told = command("show", run_id)
+    assert told.code == 0
+    assert "2 not sent" in told.out.splitlines()[1]
+    assert "failed" not in told.out
+    assert "NotSentError" not in told.out
+    assert told.out.splitlines()[-1] == f"To send these 2: qiskit-parallel-ionq resume {run_id} --submit"
+    shown = command("show", run_id, "--json").json["circuits"]
+    assert [circuit["status"] for circuit in shown[1:]] == ["not sent", "not sent"]
+
+
 def test_show_takes_an_ionq_job_too(command, account, circuits):
     job = command("run", "bell.qasm", "--json").json["circuits"][0]["job"]
     told = command("show", job)

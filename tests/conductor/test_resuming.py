@@ -16,7 +16,7 @@ from qiskit_parallel_ionq.errors import (
     BatchError,
     CircuitCancelledError,
     CircuitFailedError,
-    JobError,
+    DetachedError,
     JournalError,
     NotFoundError,
     NotSentError,
@@ -482,7 +482,7 @@ def test_a_run_that_is_handed_over_waits_for_answers_and_then_goes_on_elsewhere(
     assert record.is_closed
     assert batch.is_over
     assert not any(sent.phase is Phase.SENDING for sent in batch.submissions)
-    assert all(type(error) is JobError for error in batch.errors.values())
+    assert all(type(error) is DetachedError for error in batch.errors.values())
     successor = record.after_a_crash()
     batch = settle(run, adopt(run, successor))
     run.finish(other)

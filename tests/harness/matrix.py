@@ -252,7 +252,7 @@ def _program() -> list[Row]:
         Row("SIGINT twice").virtual(STEPS, trials.ended, "interrupt_twice"),
         Row("SIGTERM, SIGKILL").virtual(STEPS, trials.ended, "die"),
         Row("no thread to be had").virtual(threads, trials.threadless).never(STEPS, NO_THREAD),
-        Row("end of the program").virtual(STEPS, trials.ended, "exit", "IonQError"),
+        Row("end of the program").virtual(STEPS, trials.ended, "exit", "DetachedError", "NotSentError"),
     ]
 
 

@@ -16,17 +16,20 @@ import threading
 import time
 import zlib
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from qiskit import QuantumCircuit
+from qiskit.providers import JobStatus
 
-from qiskit_parallel_ionq import ParallelIonQProvider, chronicle
+from qiskit_parallel_ionq import ParallelIonQBackend, ParallelIonQProvider, chronicle
 from qiskit_parallel_ionq.archive import Archive
 from qiskit_parallel_ionq.emulator import Fault, LocalIonQ
 from qiskit_parallel_ionq.errors import (
     BatchError,
     CredentialsError,
+    DetachedError,
     IonQError,
     JobError,
     JournalError,
@@ -730,3 +733,78 @@ def test_one_odd_record_does_not_hide_the_others(connect, state, caplog, odd):
     later = connect(service)
     assert {run.job_id for run in later.jobs()} == {jobs[0].job_id(), jobs[2].job_id()}
     assert f"The record of run {jobs[1].job_id()} cannot be read" in caplog.text
+
+
+# ── what is left behind is no error ──
+
+
+@pytest.fixture
+def left_behind(connect):
+    """Twelve circuits of 30 s, two at a time: some accepted, the others not, when their provider is closed."""
+    with LocalIonQ(seed=7, execution_time=30, round_trip=0.01) as service:
+        provider = connect(service)
+        job = provider.get_backend().run([flips(n) for n in range(12)], shots=10, max_workers=2)
+        assert job.batch.wait_for(lambda: None not in job.job_ids()[:2], 20)
+        provider.close()
+        yield service, job
+
+
+@pytest.fixture
+def few_at_once(monkeypatch):
+    """No more than two circuits of a run are under way."""
+    monkeypatch.setattr(ParallelIonQBackend, "_new_run", _with_window(ParallelIonQBackend._new_run))
+
+
+def _with_window(new_run):
+    return lambda self, total, options: replace(new_run(self, total, options), window=2)
+
+
+def test_a_job_whose_provider_was_closed_is_neither_final_nor_an_error(few_at_once, left_behind):
+    _, job = left_behind
+    assert job.status() in (JobStatus.QUEUED, JobStatus.RUNNING)
+    assert not job.in_final_state()
+    assert not job.done()
+    at = job.progress()
+    assert (at.queued + at.running, at.not_sent, at.failed) == (2, 10, 0)
+    for index, error in job.errors().items():
+        assert isinstance(error, DetachedError if index < 2 else NotSentError)
+        assert f"provider.resume({job.job_id()!r}" in str(error)
+        assert ("submit=True" in str(error)) is (index >= 2)
+    assert job.job_ids()[0] in str(job.errors()[0])
+
+
+def test_nobody_waits_for_a_job_whose_provider_was_closed(few_at_once, left_behind):
+    _, job = left_behind
+    assert job.wait(5) is True
+    with pytest.raises(DetachedError):
+        job.wait_for_final_state(timeout=5)
+    with pytest.raises(BatchError) as caught:
+        job.result(timeout=5)
+    assert caught.value.split(DetachedError)[0].failures.keys() == {0, 1}
+    assert len(job.result(partial=True).results) == 12
+
+
+def test_what_was_left_behind_is_collected_by_another_provider(connect, few_at_once, left_behind):
+    service, job = left_behind
+    later = connect(service)
+    again = later.retrieve_job(job.job_id())
+    assert again.batch.wait_for(lambda: again.progress().not_sent == 10, 20)
+    assert {again.report()[n].status for n in range(2, 12)} == {"not sent"}
+    assert again.status() in (JobStatus.INITIALIZING, JobStatus.QUEUED, JobStatus.RUNNING)
+    again.cancel()
+    again.wait(20)
+    assert again.status() is JobStatus.CANCELLED
+    assert again.progress().not_sent == 10
+
+
+def test_circuits_that_are_left_out_are_not_sent_and_no_error(connect):
+    with LocalIonQ(seed=7, execution_time=0.3, round_trip=0.02) as service:
+        provider = connect(service)
+        job = provider.get_backend().run([flips(n) for n in range(40)], shots=10, max_workers=2)
+        job.leave()
+        job.wait(30)
+        at = job.progress()
+        assert at.failed == 0
+        assert at.done + at.not_sent == 40
+        assert at.not_sent > 0
+        assert job.status() is JobStatus.CANCELLED

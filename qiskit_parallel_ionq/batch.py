@@ -103,8 +103,12 @@ class Batch:
         """Jobs that were stored beside the one that counts, by submission."""
         self.budget: Budget | None = None
         """What the run may cost, if the user has said so."""
+        self.only_collects = False
+        """Whether what was not sent is not sent, because the run was resumed without ``submit``."""
         self.is_detached = False
         """Whether the user wants nothing more to be sent; anybody may set it, and it is heard at once."""
+        self.owner: Callable[[], object] = lambda: None
+        """Returns what must live for as long as the run is under way: the backend, and so its provider."""
         self.retried_as: str | None = None
         """The run that executes its failed circuits again, if there is one."""
         self.project: str | None = None

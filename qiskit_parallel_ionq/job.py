@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import sys
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from concurrent.futures import TimeoutError as FutureTimeout
 from contextlib import AbstractContextManager, nullcontext
@@ -96,6 +97,7 @@ class ParallelIonQJob(JobV1):
     ) -> None:
         super().__init__(backend, batch.run.id, **facts_of(batch.run))
         self._batch = batch
+        batch.owner = weakref.ref(backend)
         self._conductor = conductor
         self._shows_progress = progress
         self._cancels_on_interrupt = cancels

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import atexit
 import difflib
 import logging
 import os
@@ -23,6 +24,7 @@ import qiskit
 
 from . import wire
 from ._version import __version__
+from .answers import Answer, Known
 from .api import Api
 from .archive import Archive
 from .backend import ParallelIonQBackend
@@ -71,7 +73,8 @@ class ParallelIonQProvider:
     """Access to IonQ's targets.
 
     It is born offline: nothing is read, asked or started before something needs it. Use it as a context
-    manager, or `close` it, to end its threads and connections; otherwise they end with the program.
+    manager, or `close` it, to end its threads and connections; otherwise they end when nothing refers to the
+    provider any more and no run of it is under way, and with the program at the latest.
 
     A copy is the provider itself. A pickle holds its URL and proxies, and never a key, the values of custom
     headers or a proxy's password: where it is unpickled, the key is looked for in the environment.
@@ -128,17 +131,19 @@ class ParallelIonQProvider:
         self._lock = threading.RLock()
         self._found_key: Secret | None = None
         self._left_behind = _LeftBehind()
-        self._catalogue: dict[str, CatalogEntry] | None = None
-        self._catalogue_read_at = 0.0
-        self._characterizations: dict[str, _Known] = {}
-        self._project: str | None = None
+        self._catalogue: Answer[dict[str, CatalogEntry]] = Answer()
+        self._characterizations: dict[str, Answer[Characterization | None]] = {}
+        self._project: Answer[str | None] = Answer()
         self._conductor: Conductor | None = None
         self._api: Api | None = None
         self._jobs: weakref.WeakValueDictionary[str, ParallelIonQJob] = weakref.WeakValueDictionary()
         self._session_jobs: dict[str, list[ParallelIonQJob]] = {}
         self._pause: Callable[[float], object] = threading.Event().wait
         self._closers: list[tuple[int, Callable[[], object]]] = []
-        self._finalizer = weakref.finalize(self, _close_all, self._closers)
+        self._is_closed = False
+        self._finalizer = weakref.finalize(self, _close_in_background, self._closers)
+        self._finalizer.atexit = False
+        _open_providers.add(self)
 
     @classmethod
     def local(
@@ -198,7 +203,10 @@ class ParallelIonQProvider:
 
     def close(self) -> None:
         """Send nothing more, and end threads and connections. Jobs in the service go on."""
-        self._finalizer()
+        self._is_closed = True
+        _open_providers.discard(self)
+        if self._finalizer.detach():
+            _close_all(self._closers)
 
     @property
     def url(self) -> str:
@@ -313,12 +321,10 @@ class ParallelIonQProvider:
         Args:
             max_age: seconds that an answer stays good. None: asked for once.
         """
-        with self._lock:
-            age = time.monotonic() - self._catalogue_read_at
-            if self._catalogue is None or (max_age is not None and age > max_age):
-                self._catalogue = {entry.name: entry for entry in self._read_catalogue()}
-                self._catalogue_read_at = time.monotonic()
-            return self._catalogue
+        return self._catalogue.get(
+            lambda: Known({entry.name: entry for entry in self._read_catalogue()}),
+            lambda known: max_age is None or known.age <= max_age,
+        )
 
     def characterization(self, target: str, *, max_age: float | None = None) -> Characterization | None:
         """Return the newest characterization of a machine; None where there is none.
@@ -333,12 +339,10 @@ class ParallelIonQProvider:
         """
         if not wire.is_qpu(target):
             return None
-        with self._lock:
-            known = self._characterizations.get(target)
-            if known is None or not known.is_told or (max_age is not None and known.age > max_age):
-                told = self.patiently(lambda: self._made_api().characterization(target))
-                known = self._characterizations[target] = _Known(told, time.monotonic())
-            return known.value
+        return self._characterizations.setdefault(target, Answer()).get(
+            lambda: Known(self.patiently(lambda: self._made_api().characterization(target))),
+            lambda known: known.is_told and (max_age is None or known.age <= max_age),
+        )
 
     def characterization_at_hand(self, target: str) -> Characterization | None:
         """Return a characterization as it is known, asked for once; None where it cannot be had.
@@ -347,17 +351,17 @@ class ParallelIonQProvider:
         """
         if not wire.is_qpu(target):
             return None
-        with self._lock:
-            known = self._characterizations.get(target)
-            if known is None or (not known.is_told and known.age > ASK_AGAIN_AFTER):
-                try:
-                    told = self._made_api().characterization(target)
-                    known = _Known(told, time.monotonic())
-                except (ApiError, TransportError) as error:
-                    logger.info("There is no characterization of %s to be had: %s", target, error)
-                    known = _Known(None, time.monotonic(), is_told=False)
-                self._characterizations[target] = known
-            return known.value
+
+        def ask() -> Known[Characterization | None]:
+            try:
+                return Known(self._made_api().characterization(target))
+            except (ApiError, TransportError) as error:
+                logger.info("There is no characterization of %s to be had: %s", target, error)
+                return Known(None, is_told=False)
+
+        return self._characterizations.setdefault(target, Answer()).get(
+            ask, lambda known: known.is_told or known.age <= ASK_AGAIN_AFTER
+        )
 
     def _read_catalogue(self) -> tuple[CatalogEntry, ...]:
         return self.patiently(lambda: self._made_api().backends())
@@ -402,8 +406,7 @@ class ParallelIonQProvider:
         self._key()
         entry = self.catalogue_entry(target)
         if entry.status != "available":
-            with self._lock:
-                self._catalogue = None  # it may be back
+            self._catalogue.forget()  # it may be back
             entry = self.catalogue_entry(target)
         if entry.status != "available":
             others = [e.name for e in self.catalogue().values() if e.status == "available"]
@@ -417,11 +420,9 @@ class ParallelIonQProvider:
         Args:
             anew: whether to ask although the service has said so before.
         """
-        with self._lock:
-            if anew:
-                return self._asked_project()
-            self._project = self._project or self._asked_project()
-            return self._project
+        if anew:
+            return self._asked_project()
+        return self._project.get(lambda: Known(self._asked_project()), lambda known: known.value is not None)
 
     def _asked_project(self) -> str | None:
         for _ in range(3):  # a lone refusal may be a proxy's
@@ -483,7 +484,8 @@ class ParallelIonQProvider:
         """Take a recorded run over, in this process or another, and go on where it stopped.
 
         What was accepted is collected, and what is in doubt is looked for. A machine gives five minutes to
-        what is in doubt before anything is sent again.
+        what is in doubt before anything is sent again. A run that is under way in this process already is
+        returned as it is.
 
         Args:
             job_id: what ``job.job_id()`` said.
@@ -596,7 +598,7 @@ class ParallelIonQProvider:
                 self._left_behind.check()
                 transport = Transport(
                     self.url,
-                    self._key,
+                    _weakly(self._key),
                     user_agent=self.user_agent,
                     headers=self._custom_headers,
                     proxies=self._proxies,
@@ -606,7 +608,7 @@ class ParallelIonQProvider:
             return self._api
 
     def _require_open(self) -> None:
-        if not self._finalizer.alive:
+        if self._is_closed:
             raise IonQError("this provider is closed; make a new one")
         if any(process != os.getpid() for process, _ in self._closers):
             raise IonQError(
@@ -636,24 +638,11 @@ class ParallelIonQProvider:
         return self._environment
 
     def _unknown(self, target: str) -> TargetError:
-        known = list(self._catalogue or wire.KNOWN_TARGETS)
+        catalogue = self._catalogue.known
+        known = list(wire.KNOWN_TARGETS if catalogue is None else catalogue.value)
         near = difflib.get_close_matches(target, known, n=1)
         hint = f" Did you mean {near[0]!r}?" if near else ""
         return TargetError(f"there is no target {target!r}; there are {', '.join(known)}.{hint}")
-
-
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """What the service said of a machine, and when."""
-
-    value: Characterization | None
-    at: float
-    is_told: bool = True
-    """False: it could not be asked."""
-
-    @property
-    def age(self) -> float:
-        return time.monotonic() - self.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -713,6 +702,40 @@ def _taken_over(
         raise CredentialsError(f"the token must be text or a qiskit_ionq.IonQProvider, not {kind}")
     taken = getattr(provider, "custom_headers", None)
     return credentials.get("token"), url or credentials.get("url"), headers or taken
+
+
+_open_providers: weakref.WeakSet[ParallelIonQProvider] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_open_providers() -> None:
+    for provider in list(_open_providers):
+        provider.close()
+
+
+def _weakly(read_key: Callable[[], Secret]) -> Callable[[], Secret]:
+    """Return a function that reads a provider's key and does not keep the provider alive."""
+    method = weakref.WeakMethod(read_key)
+
+    def read() -> Secret:
+        found = method()
+        if found is None:
+            raise CredentialsError("nothing refers to this provider any more, so its key is gone")
+        return found()
+
+    return read
+
+
+def _close_in_background(closers: list[tuple[int, Callable[[], object]]]) -> None:
+    """Close what a provider had that nothing refers to any more.
+
+    The garbage collector runs in any thread, which may hold a lock that closing waits for.
+    """
+    if closers:
+        try:
+            threading.Thread(target=_close_all, args=(closers,), name="ionq-closing", daemon=True).start()
+        except RuntimeError:  # the program ends, or the system gives no thread
+            _close_all(closers)
 
 
 def _close_all(closers: list[tuple[int, Callable[[], object]]]) -> None:

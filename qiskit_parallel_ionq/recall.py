@@ -111,6 +111,9 @@ class Recall:
             return self.retrieve(job_id)
         live = self._live(job_id)
         if live is not None:
+            self._account.conductor()  # raises if the provider is closed, or another process's
+            if _goes_on(live.batch, submit=submit):
+                return live
             live.hand_over()
         try:
             journal, story = self._archive.take_over(job_id)
@@ -175,6 +178,7 @@ class Recall:
         backend = self._backend(run)
         conductor = self._account.conductor()
         batch = Batch.restored(story, record)
+        batch.only_collects = refusal is not None
         if run.generation:
             batch.carry(self._earlier(run))
         job = ParallelIonQJob(backend, batch, conductor)
@@ -227,6 +231,12 @@ class Recall:
                 f"run {story.run.id!r} was run in project {story.project}, and this key belongs to project "
                 f"{whose}. Nothing was sent; use a key of that project, or try again"
             )
+
+
+def _goes_on(batch: Batch, *, submit: bool) -> bool:
+    """Return whether a run is under way here already as if it had just been resumed."""
+    is_ours = batch.record.is_kept and not batch.is_detached and not batch.is_over
+    return is_ours and not (submit and (batch.only_collects or batch.errors))
 
 
 def _value(report: Report) -> Any:

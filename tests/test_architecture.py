@@ -14,7 +14,7 @@ PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version errors wire gates options policy",
     "thinking": "facts target compiler preflight encode structure packing drafts decode lifecycle stamps spans sources parcel packer cost merge reconcile chronicle salvage",
-    "doing": "state_folder circuit_files credentials transport api journal archive shelf workshop batch worker conductor",
+    "doing": "answers state_folder circuit_files credentials transport api journal archive shelf workshop batch worker conductor",
     "face": "timeline outlook display gantt report job rerun stretch stream backend session primitives recall provider",
     "door": "cli",
 }
@@ -81,6 +81,7 @@ def test_the_emulator_names_none_of_us():
         (
             "threading",
             {
+                "answers.py",
                 "batch.py",
                 "shelf.py",
                 "session.py",

@@ -111,6 +111,7 @@ class Conductor:
             refusal: why what was not sent is not sent now, either; None: it is.
             missing: why circuits that it does not tell of have no result.
         """
+        self._known[batch.run.id] = batch
         self.loop.post(lambda: self._adopt(batch, refusal, missing))
 
     def release(self, batch: Batch) -> Future[None]:
@@ -237,7 +238,7 @@ class Conductor:
         ledger = self._ledgers.get(batch)
         if ledger is None:
             lane = Lane(batch.run.workers, traffic=batch.traffic)
-            ledger = Ledger(began=self.loop.now(), lane=lane, is_restored=is_restored)
+            ledger = Ledger(began=self.loop.now(), lane=lane, owner=batch.owner(), is_restored=is_restored)
             ledger.lane.may_submit = partial(self._submitting.may_submit, batch, ledger)
             self._ledgers[batch] = ledger
             self.loop.open_lane(ledger.lane)

@@ -50,6 +50,8 @@ class Ledger:
 
     began: float
     lane: Lane
+    owner: object = None
+    """Kept alive while the batch is under way: without it the provider could be collected."""
     voyages: list[Voyage] = field(default_factory=list)
     due: list[tuple[float, int]] = field(default_factory=list)
     to_look: list[int] = field(default_factory=list)

@@ -50,4 +50,5 @@ class WorkerPool:
     def _work(self) -> None:
         while (work := self._tasks.get()) is not None:
             work()
+            del work  # an idle thread keeps no run alive
             self._idle.release()

@@ -99,7 +99,7 @@ def test_a_service_that_nobody_vouches_for_gets_no_circuit_and_no_key(monkeypatc
             ) as provider,
             plain,
         ):
-            provider._catalogue = dict(plain.catalogue())
+            provider._catalogue.put(dict(plain.catalogue()))
             job = provider.get_backend("simulator").run(several(COUNT), shots=4)
             job.wait(20.0)
             history = evidence.of_job(job, remote.stop(), tmp_path / "state")

@@ -735,6 +735,58 @@ def test_one_odd_record_does_not_hide_the_others(connect, state, caplog, odd):
     assert f"The record of run {jobs[1].job_id()} cannot be read" in caplog.text
 
 
+# ── twice in one process ──
+
+
+@pytest.fixture
+def stopped(connect):
+    """A service, and a run of twelve circuits of which some were not sent by a provider that is closed."""
+    with LocalIonQ(seed=7, execution_time=0.5, round_trip=0.01) as service:
+        provider = connect(service)
+        job = provider.get_backend().run([flips(n) for n in range(12)], shots=10, max_workers=2)
+        assert job.batch.wait_for(lambda: job.job_ids()[0] is not None, 20)
+        provider.close()
+        yield service, job.job_id()
+
+
+@pytest.mark.parametrize("submit", [True, False])
+@pytest.mark.parametrize("is_held", [True, False])
+def test_a_run_that_is_resumed_twice_is_one_run(connect, few_at_once, stopped, submit, is_held):
+    service, run_id = stopped
+    provider = connect(service)
+    first = provider.resume(run_id, submit=submit)
+    if not is_held:
+        del first
+        gc.collect()
+    second = provider.resume(run_id, submit=submit)
+    if is_held:
+        assert second is first
+    result = second.result(timeout=30, partial=True)
+    wanted = list(range(12)) if submit else [*range(12)][: sum(entry.success for entry in result.results)]
+    assert [answer for answer in answers(result) if answer is not None] == wanted
+    assert service.stats().jobs == len(wanted)
+
+
+def test_a_run_that_is_resumed_to_collect_can_then_be_resumed_to_send(connect, few_at_once, stopped):
+    service, run_id = stopped
+    provider = connect(service)
+    first = provider.resume(run_id)
+    second = provider.resume(run_id, submit=True)
+    assert second is not first
+    assert answers(second.result(timeout=30)) == list(range(12))
+    assert service.stats().jobs == 12
+    third = provider.resume(run_id, submit=True)  # which is over
+    assert answers(third.result(timeout=30)) == list(range(12))
+
+
+def test_a_run_that_is_under_way_is_returned_as_it_is(connect):
+    with LocalIonQ(seed=7, execution_time=0.3) as service, connect(service) as provider:
+        job = provider.get_backend().run([flips(n) for n in range(12)], shots=10, max_workers=2)
+        assert provider.resume(job.job_id()) is job
+        assert provider.resume(job.job_id(), submit=True) is job
+        assert answers(job.result(timeout=30)) == list(range(12))
+
+
 # ── what is left behind is no error ──
 
 

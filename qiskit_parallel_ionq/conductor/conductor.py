@@ -15,7 +15,14 @@ from typing import Any
 from ..batch import Batch
 from ..chronicle import StoredResult, error_facts, event_record
 from ..decode import Outcome, RawResult
-from ..errors import BudgetError, DetachedError, IonQError, JobError, NotSentError
+from ..errors import (
+    AuthenticationError,
+    BudgetError,
+    DetachedError,
+    IonQError,
+    JobError,
+    NotSentError,
+)
 from ..lifecycle import (
     Absent,
     Accepted,
@@ -35,6 +42,7 @@ from ..parcel import Parcel
 from ..wire import OUT_OF_MONEY
 from ..worker import Report, Worker
 from .cancelling import Cancelling
+from .denial import Denial
 from .fetching import Fetching
 from .ledger import Ledger, Voyage
 from .loop import Lane, Loop, Order, Task
@@ -240,9 +248,33 @@ class Conductor:
             lane = Lane(batch.run.workers, traffic=batch.traffic)
             ledger = Ledger(began=self.loop.now(), lane=lane, owner=batch.owner(), is_restored=is_restored)
             ledger.lane.may_submit = partial(self._submitting.may_submit, batch, ledger)
+            ledger.lane.hear = partial(self._hear, batch, Denial())
             self._ledgers[batch] = ledger
             self.loop.open_lane(ledger.lane)
         return ledger
+
+    def _hear(self, batch: Batch, denial: Denial, report: Report) -> None:
+        """Follow a batch no more once the key is surely refused: its jobs go on, and their ids are kept."""
+        refusal = denial.hear(report, self.loop.now())
+        if refusal is not None:
+            logger.warning(
+                "The service refuses the API key (%s), so run %s is not followed any more; what was accepted "
+                "goes on, and provider.resume(%r) with a valid key collects it",
+                refusal,
+                batch.run.id,
+                batch.run.id,
+            )
+            self._part_with(batch, lambda index: _locked_out(batch, index, refusal))
+
+    def _part_with(self, batch: Batch, reason: Callable[[int], Exception]) -> None:
+        """End every circuit here that has not ended, and let go of the batch, which stays open on record."""
+        ledger = self._ledgers.pop(batch)
+        self.loop.close_lane(ledger.lane)
+        for index in range(batch.total):
+            if not batch.has_ended(index):
+                ledger.stays_open = True
+                self._end_circuit(batch, index, error=reason(index))
+        _close_record(batch, ledger)
 
     def _note_project(self, batch: Batch, ledger: Ledger) -> None:
         """Record whose jobs these are: asked once, after the first acceptance, and no run waits for it."""
@@ -446,6 +478,25 @@ def _left_behind(batch: Batch, index: int) -> JobError:
         f"the provider was closed before this circuit had a result; {what}, and provider.resume({run_id!r}) "
         "of another provider collects the result"
     )
+
+
+def _locked_out(batch: Batch, index: int, refusal: AuthenticationError) -> JobError:
+    """Return what to say of a circuit without a result when the key is refused."""
+    run_id = batch.run.id
+    if batch.phase(index) is Phase.WAITING:
+        error: JobError = NotSentError(
+            f"the service refuses the API key, so this circuit was not sent ({refusal}) With a valid key, "
+            f"provider.resume({run_id!r}, submit=True) sends it"
+        )
+    else:
+        job_id = batch.job_id(index)
+        what = "Its job may be in the service" if job_id is None else f"Its job {job_id} goes on"
+        error = DetachedError(
+            f"the service refuses the API key, so this circuit is not followed any more ({refusal}) {what}; "
+            f"with a valid key, provider.resume({run_id!r}) collects the result"
+        )
+    error.__cause__ = refusal
+    return error
 
 
 def _close_record(batch: Batch, ledger: Ledger) -> None:

@@ -88,6 +88,8 @@ class Lane:
     is_cancelled: bool = False
     """Whether all that is still looked at is looked at to be cancelled."""
     traffic: Traffic = field(default_factory=Traffic)
+    hear: Callable[[Report], None] = lambda _: None
+    """Told of every report, before the task is."""
     is_closed: bool = False
     """Whether nobody wants to hear of its tasks any more."""
 
@@ -322,6 +324,8 @@ class Loop:
         self.quickest = min(self.quickest, self.now() - report.sent_at)
         lane.under_way -= 1
         self._under_way -= 1
+        if not lane.is_closed:
+            lane.hear(report)
         if not lane.is_closed:
             task.then(report)
 

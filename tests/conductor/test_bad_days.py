@@ -7,14 +7,17 @@ import random
 from itertools import pairwise
 
 import pytest
+from qiskit.providers import JobStatus
 
 from qiskit_parallel_ionq.errors import (
     AuthenticationError,
     CircuitFailedError,
+    DetachedError,
     SubmissionUnknownError,
     TransportError,
     api_error,
 )
+from qiskit_parallel_ionq.merge import composite_status
 
 
 @pytest.mark.parametrize("fault", ["503 after store", "lost after store"])
@@ -166,6 +169,48 @@ def test_a_wrong_key_is_said_once_and_nothing_more_is_sent(simulation):
     assert len(batch.errors) == 100
     assert len({id(error) for error in batch.errors.values()}) == 1
     assert isinstance(batch.errors[0], AuthenticationError)
+
+
+@pytest.mark.parametrize("per_job", [1, 4])
+@pytest.mark.parametrize("after", [0.05, 0.5, 1.5, 30.0])
+def test_a_key_that_is_revoked_after_acceptance_ends_the_watch_soon_and_keeps_the_ids(
+    simulation, per_job, after
+):
+    run = simulation(execution=60.0, predicts=False)
+    batch = run.send(8, circuits_per_job=per_job)
+    run.finish(batch, until=after)
+    accepted = [batch.job_id(index) for index in range(8)]
+    run.ionq.get_faults = run.ionq.post_faults = lambda: 401
+    run.finish(batch, until=after + 20.0)
+    assert batch.is_over
+    for index, error in batch.errors.items():
+        assert "401" in str(error)
+        if accepted[index] is not None:
+            assert isinstance(error, DetachedError)
+            assert isinstance(error.__cause__, AuthenticationError)
+            assert accepted[index] in str(error)
+            assert batch.job_id(index) == accepted[index]
+    assert len(batch.errors) == 8
+    assert composite_status(batch.phases()) in (JobStatus.QUEUED, JobStatus.RUNNING)
+    assert run.ionq.stored_twice() == {}
+
+
+def test_a_doubt_is_not_pursued_with_a_key_that_is_refused(simulation):
+    run = simulation(execution=5.0)
+    run.ionq.post_faults = ["lost after store"]
+    run.ionq.get_faults = lambda: 401
+    batch = run.run(1)
+    assert run.time.now < 120.0
+    assert isinstance(batch.errors[0], DetachedError)
+    assert "may be in the service" in str(batch.errors[0])
+
+
+def test_a_few_refusals_of_the_key_are_survived(simulation, assert_right):
+    run = simulation(predicts=False, execution=20.0)
+    batch = run.send(20)
+    run.finish(batch, until=0.6)
+    run.ionq.get_faults = [401, None, 401, 401, None, 401]
+    assert_right(run.finish(batch))
 
 
 def test_after_a_refusal_of_the_account_not_even_what_was_pushed_back_is_sent_again(simulation):

@@ -492,6 +492,21 @@ def test_a_run_that_is_handed_over_waits_for_answers_and_then_goes_on_elsewhere(
     run.loop.turn()
 
 
+def test_a_run_whose_key_was_refused_goes_on_with_a_valid_one(simulation, assert_right):
+    run, record = simulation(execution=60.0, predicts=False), Memory()
+    batch = run.send(12, record=record, max_workers=4)
+    until_on_its_way(run)
+    run.finish(batch, until=run.time.now + 1.0)
+    run.ionq.get_faults = run.ionq.post_faults = lambda: 401
+    run.finish(batch, until=60.0)
+    assert batch.is_over
+    assert record.is_closed
+    assert not any(b'"over"' in line for line in record.lines)
+    run.ionq.get_faults, run.ionq.post_faults = [], []
+    assert_right(settle(run, adopt(run, record.after_a_crash())))
+    assert run.ionq.stored_twice() == {}
+
+
 def test_timers_of_a_run_that_was_handed_over_disturb_nobody(simulation, assert_right, monkeypatch):
     run, record = simulation(execution=lambda number: 0.5 if number < 2 else 20.0), Memory()
     read = run.ionq.result

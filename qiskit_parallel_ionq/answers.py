@@ -19,7 +19,7 @@ class Known(Generic[_T]):
     value: _T
     is_told: bool = True
     """False: the service could not be asked."""
-    at: float = field(default_factory=time.monotonic)
+    at: float = field(default_factory=lambda: time.monotonic())  # looked up at each call
 
     @property
     def age(self) -> float:

@@ -55,6 +55,13 @@ class Circuits:
         return self.make(self.taken - 1)
 
 
+def failing_after(count):
+    """So many circuits, then an error of the user's own."""
+    for number in range(count):
+        yield turned(number)
+    raise ValueError("no more angles")
+
+
 def counts(entries):
     return [dict(entry.data.counts) for _, entry in entries]
 
@@ -159,12 +166,7 @@ def test_a_failed_circuit_is_told_by_its_place_in_the_stream(connect, caplog):
 
 
 def test_an_iterator_that_fails_costs_nothing_that_came_before(backend):
-    def circuits():
-        for number in range(21):
-            yield turned(number)
-        raise ValueError("no more angles")
-
-    stream = backend.run(circuits(), shots=10, window=16)
+    stream = backend.run(failing_after(21), shots=10, window=16)
     seen = []
     with pytest.raises(ValueError, match="no more angles"):
         seen.extend(index for index, _ in stream.results_iter(timeout=30))
@@ -176,12 +178,7 @@ def test_an_iterator_that_fails_costs_nothing_that_came_before(backend):
 
 
 def test_the_error_of_an_iterator_is_raised_each_time_the_result_is_asked_for(backend):
-    def circuits():
-        for number in range(21):
-            yield turned(number)
-        raise ValueError("no more angles")
-
-    stream = backend.run(circuits(), shots=10, window=16)
+    stream = backend.run(failing_after(21), shots=10, window=16)
     for _ in range(2):
         with pytest.raises(ValueError, match="no more angles"):
             stream.result(timeout=30)
@@ -273,12 +270,8 @@ def test_two_threads_that_read_get_each_result_once(backend):
 def test_an_iterator_that_fails_at_once_is_told_at_once_and_nothing_is_sent(connect):
     service, provider = connect()
 
-    def circuits():
-        yield turned(0)
-        raise ValueError("no more angles")
-
     with pytest.raises(ValueError, match="no more angles"):
-        provider.get_backend().run(circuits(), shots=10)
+        provider.get_backend().run(failing_after(1), shots=10)
     assert service.stats().jobs == 0
 
 

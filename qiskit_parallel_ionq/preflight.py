@@ -12,6 +12,8 @@ from .errors import CircuitError
 
 _IDLE = frozenset({"barrier", "delay"})
 """Operations that do not use their qubits: neither is sent."""
+_MAY_WAIT = frozenset({"delay", "if_else", "for_loop", "while_loop", "switch_case", "box"})
+"""Operations that are a delay, or may hold one."""
 
 
 def measures(circuit: QuantumCircuit) -> bool:
@@ -56,7 +58,7 @@ def refuse_delays(circuit: QuantumCircuit, who: str) -> None:
     Raises:
         CircuitError: there is a delay, and its duration is not known to be zero.
     """
-    if "delay" not in circuit.count_ops() and not circuit.has_control_flow_op():
+    if not circuit.count_ops().keys() & _MAY_WAIT:
         return
     for position, instruction in enumerate(circuit.data):
         operation = instruction.operation

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Other people's clients, each in a virtual environment of its own, made once and kept."""
+"""Other people's clients and test suites, each in a virtual environment of its own, made once and kept."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import json
 import os
 import subprocess
 import sys
+import tarfile
+import tempfile
 import time
 import venv
 from collections.abc import Callable, Iterator
@@ -21,6 +23,8 @@ from qiskit_parallel_ionq.emulator import Fault, LocalIonQ
 
 CLIENTS = Path(__file__).parent / "clients"
 OURS = ("pytest", "hypothesis", "--editable", str(Path(__file__).parents[2]))
+SUITE_TOOLS = ("qiskit==2.6.2", "ddt==1.7.2", "pytest-timeout==2.4.0")
+"""What the suites of Qiskit and of the libraries above it need, and the Qiskit whose suite is run."""
 REQUIREMENTS = {
     "cirq_client": ("cirq-ionq==1.7.0",),
     "ionq_core_client": ("ionq-core==0.2.0",),
@@ -39,8 +43,11 @@ REQUIREMENTS = {
         "qiskit-ibm-runtime==0.51.0",
         "mitiq==1.1.0; python_version < '3.13'",
         "ply",
+        "qiskit-aer==0.18.2",
+        *SUITE_TOOLS,
         *OURS,
     ),
+    "qiskit_suite": (*SUITE_TOOLS, *OURS),
     "pennylane_libraries": ("pennylane-qiskit==0.45.0", "pennylane==0.45.1", *OURS),
 }
 UNREACHABLE = (
@@ -83,6 +90,43 @@ def alone(lock: Path) -> Iterator[None]:
         lock.unlink()
 
 
+def pip(python: Path, verb: str, *arguments: str) -> None:
+    """Run pip; skip the test where there is no package index, fail it where something else is wrong."""
+    command = [str(python), "-m", "pip", verb, "--disable-pip-version-check", "--retries", "1", *arguments]
+    outcome = subprocess.run(command, capture_output=True, text=True, check=False)
+    if outcome.returncode != 0:
+        said = outcome.stdout + outcome.stderr
+        if any(sign in said for sign in UNREACHABLE):
+            pytest.skip(f"no package index for pip {verb} {' '.join(arguments)}")
+        pytest.fail(f"pip {verb} {' '.join(arguments)} failed:\n{said}")
+
+
+def suite_of(requirement: str, python: Path) -> Path:
+    """The folder with the test suite of a distribution, taken from its source distribution.
+
+    Nothing else is unpacked: the suite has to import what is installed.
+
+    Args:
+        requirement: such as ``qiskit==2.6.2``.
+        python: the interpreter whose pip fetches it.
+    """
+    folder = environments() / "suites" / requirement
+    complete = folder / "complete"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with alone(folder.with_name(f"{requirement}.lock")):
+        if not complete.exists():
+            with tempfile.TemporaryDirectory() as fetched:
+                pip(python, "download", "--no-binary", ":all:", "--no-deps", "--dest", fetched, requirement)
+                [archive] = Path(fetched).glob("*.tar.gz")
+                with tarfile.open(archive) as source:
+                    for member in source.getmembers():
+                        _, _, member.name = member.name.partition("/")
+                        if member.name.startswith("test/"):
+                            source.extract(member, folder, filter="data")
+            complete.touch()
+    return folder
+
+
 def interpreter(client: str) -> Path:
     """The Python that has a client's packages, installed if need be."""
     wanted = REQUIREMENTS[client]
@@ -95,22 +139,7 @@ def interpreter(client: str) -> Path:
     with alone(folder.with_suffix(".lock")):
         if not complete.exists():
             venv.create(folder, with_pip=True, clear=True)
-            install = [
-                str(python),
-                "-m",
-                "pip",
-                "install",
-                "--disable-pip-version-check",
-                "--retries",
-                "1",
-                *wanted,
-            ]
-            outcome = subprocess.run(install, capture_output=True, text=True, check=False)
-            if outcome.returncode != 0:
-                said = outcome.stdout + outcome.stderr
-                if any(sign in said for sign in UNREACHABLE):
-                    pytest.skip(f"no package index to install {' '.join(wanted)} from")
-                pytest.fail(f"pip could not install {' '.join(wanted)}:\n{said}")
+            pip(python, "install", *wanted)
             complete.touch()
     return python
 
@@ -119,6 +148,12 @@ def interpreter(client: str) -> Path:
 def library_python() -> Callable[[str], Path]:
     """The Python that has some of the libraries above Qiskit's primitives, and this package."""
     return interpreter
+
+
+@pytest.fixture(scope="session")
+def suite_files() -> Callable[[str, Path], Path]:
+    """The folder with a distribution's test suite."""
+    return suite_of
 
 
 @pytest.fixture(scope="session")

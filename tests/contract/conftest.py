@@ -44,6 +44,7 @@ REQUIREMENTS = {
         "mitiq==1.1.0; python_version < '3.13'",
         "ply",
         "qiskit-aer==0.18.2",
+        "pyscf==2.14.0; sys_platform != 'win32'",
         *SUITE_TOOLS,
         *OURS,
     ),

@@ -63,7 +63,7 @@ def test_a_suite_of_others_passes_but_for_what_is_listed(name, library_python, s
     report = tmp_path / "outcomes.json"
     command = [
         *(str(python), "-m", "pytest", "-q", "--tb=short", "-rfE", "--rootdir=.", f"--config-file={os.devnull}"),
-        *("-p", "substitutes", "-p", "no:cacheprovider", "-p", "no:warnings", "--timeout=300"),
+        *("-p", "substitutes", "-p", "no:cacheprovider", "-p", "no:warnings", "--timeout=600"),
         *suite["files"],
     ]  # fmt: skip
     environment = {
@@ -83,14 +83,16 @@ def test_a_suite_of_others_passes_but_for_what_is_listed(name, library_python, s
         timeout=7200,
     )
     assert report.exists(), finished.stdout + finished.stderr
-    outcomes = json.loads(report.read_text(encoding="utf-8"))
+    written = json.loads(report.read_text(encoding="utf-8"))
+    outcomes, ours = written["outcomes"], written["ours"]
     listed = [test for exception in suite.get("exceptions", ()) for test in exception["tests"]]
     count = Counter(outcomes.values())
     print(
-        f"\n{name}: {len(outcomes)} run, {count['passed']} passed, {count['failed']} failed, "
-        f"{count['skipped']} skipped by the suite itself"
+        f"\n{name}: {len(outcomes)} tests, {count['passed']} passed, {count['failed']} failed, "
+        f"{count['skipped']} skipped by the suite itself; a backend of ours was used in {len(ours)}"
     )
     assert count["passed"], finished.stdout
+    assert ours, "nothing was substituted"
     wrong = disagreements(outcomes, listed)
     assert not wrong, "\n".join([*wrong, "", finished.stdout])
 

@@ -32,8 +32,6 @@ from qiskit_parallel_ionq.emulator.simulate import Rates
 from qiskit_parallel_ionq.primitives import EstimatorV2, SamplerV2
 from qiskit_parallel_ionq.wire import MAX_SHOTS
 
-SHOTS_OF_EXACT_SAMPLERS = 100_000
-"""Shots of a sampler that stands for one with exact probabilities, which ours has not."""
 NOISELESS = "noiseless"
 PROVIDERS: list[ParallelIonQProvider] = []
 
@@ -107,6 +105,12 @@ class Simulator(ParallelIonQBackend):
         return type(self), ()
 
 
+@cache
+def simulator() -> Simulator:
+    """One for all primitives, so that its target is built once."""
+    return Simulator()
+
+
 # ── primitives ──
 
 
@@ -122,7 +126,7 @@ class Sampler(SamplerV2):
 
     def __init__(self, *, default_shots: int = 1024, seed: Any = None, options: Any = None) -> None:
         chosen = {"default_shots": min(default_shots, MAX_SHOTS), "seed_simulator": seed_of(seed)}
-        super().__init__(Simulator(), chosen)
+        super().__init__(simulator(), chosen)
 
     def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> Any:
         default = self.default_shots if shots is None else shots
@@ -137,7 +141,7 @@ class Estimator(EstimatorV2):
 
     def __init__(self, *, default_precision: float = 0.0, seed: Any = None, options: Any = None) -> None:
         chosen = {"default_precision": default_precision, "seed_simulator": seed_of(seed)}
-        super().__init__(Simulator(), chosen)
+        super().__init__(simulator(), chosen)
 
     def run(self, pubs: Iterable[Any], *, precision: float | None = None) -> Any:
         default = self.default_precision if precision is None else precision
@@ -147,11 +151,22 @@ class Estimator(EstimatorV2):
         return super().run(pubs)
 
 
-class QMLSampler(Sampler):
-    """Stands for qiskit-machine-learning's sampler, which is exact where it is given no shots."""
+def qml_sampler() -> type:
+    """What stands for qiskit-machine-learning's sampler: ours where it is given shots.
 
-    def __init__(self, *, shots: int | None = None, **more: Any) -> None:
-        super().__init__(default_shots=SHOTS_OF_EXACT_SAMPLERS if shots is None else shots, **more)
+    Without shots it gives exact probabilities, which ours has not; then it stays as it is.
+    """
+    theirs = importlib.import_module("qiskit_machine_learning.primitives").QMLSampler
+
+    class QMLSampler(theirs):  # type: ignore[misc, valid-type]
+        def __init__(self, *, shots: int | None = None, **more: Any) -> None:
+            super().__init__(shots=shots, **more)
+            self._ours = None if shots is None else Sampler(default_shots=shots, **more)
+
+        def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> Any:
+            return super().run(pubs, shots=shots) if self._ours is None else self._ours.run(pubs, shots=shots)
+
+    return QMLSampler
 
 
 class _GroupingOptions:
@@ -210,10 +225,12 @@ PRIMITIVES: dict[str, dict[str, Any]] = {
     "qiskit.primitives.statevector_sampler": {"StatevectorSampler": Sampler},
     "qiskit_aer.primitives": {"SamplerV2": Sampler, "EstimatorV2": Estimator},
     "qiskit_ibm_runtime": {"SamplerV2": runtime_sampler, "EstimatorV2": runtime_estimator},
-    "qiskit_machine_learning.primitives": {"QMLSampler": QMLSampler, "QMLEstimator": Estimator},
+    "qiskit_machine_learning.primitives": {"QMLSampler": qml_sampler, "QMLEstimator": Estimator},
 }
 FACES = {"backend": BACKENDS, "primitives": {**BACKENDS, **PRIMITIVES}}
 OUTCOMES: dict[str, str] = {}
+OURS: set[str] = set()
+"""Tests in which one of our backends was compiled for or sent something."""
 
 
 def pytest_configure() -> None:
@@ -225,7 +242,20 @@ def pytest_configure() -> None:
     for name, module in modules.items():
         for replaced, by in names[name].items():
             assert hasattr(module, replaced), f"{name} has no {replaced}"
-            setattr(module, replaced, by)
+            setattr(module, replaced, by() if by is qml_sampler else by)
+    watched("target")
+    watched("send")
+
+
+def watched(name: str) -> None:
+    """Note in which tests a method or property of our backends is used."""
+    method = getattr(ParallelIonQBackend, name)
+
+    def noting(*arguments: Any, **more: Any) -> Any:
+        OURS.add(os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0])
+        return (method.fget if isinstance(method, property) else method)(*arguments, **more)
+
+    setattr(ParallelIonQBackend, name, property(noting) if isinstance(method, property) else noting)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -248,4 +278,6 @@ def pytest_sessionfinish() -> None:
     for provider in PROVIDERS:
         provider.close()
     if "QPI_OUTCOMES" in os.environ:
-        Path(os.environ["QPI_OUTCOMES"]).write_text(json.dumps(OUTCOMES), encoding="utf-8")
+        Path(os.environ["QPI_OUTCOMES"]).write_text(
+            json.dumps({"outcomes": OUTCOMES, "ours": sorted(OURS)}), encoding="utf-8"
+        )

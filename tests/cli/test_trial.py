@@ -133,7 +133,7 @@ def test_ctrl_c_cancels_what_has_no_result(ours, wait_until):
         arguments = ("bench", "--parallel", "--num-circuits", "3", "--target", "simulator")
         with ours(*arguments, env=environment) as running:
             wait_until(lambda: service.stats().posts == 3 or running.poll() is not None)
-            time.sleep(0.3)  # until run() has returned what can be cancelled
+            time.sleep(1.0)  # until run() has returned what can be cancelled
             running.send_signal(signal.SIGINT)
             said = running.communicate(timeout=20)[1]
             assert (running.returncode, "What has no result is cancelled." in said) == (130, True), said

@@ -14,7 +14,7 @@ from qiskit_parallel_ionq.conductor.pool import WorkerPool
 
 
 def gathered(results, count):
-    return [results.get(timeout=5) for _ in range(count)]
+    return [results.get(timeout=30) for _ in range(count)]
 
 
 def test_everything_that_is_handed_in_is_run_once():
@@ -46,7 +46,7 @@ def test_a_thread_that_is_idle_is_used_before_another_is_started():
     pool, results = WorkerPool(8), queue.SimpleQueue()
     for _ in range(20):
         pool.submit(lambda: results.put(threading.current_thread().name))
-        results.get(timeout=5)
+        results.get(timeout=30)
         while not pool._idle._value:  # it counts as idle a moment after its work is done
             threading.Event().wait(0.001)
     assert len(pool._threads) == 1

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ast
 import http.client
 import json
+import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -128,12 +129,10 @@ def test_answers_carry_the_headers_clients_read(api):
 
 
 def test_small_answers_are_not_held_back(api):
-    """Without Nagle's algorithm off, a kept-alive exchange costs tens of milliseconds."""
+    """With Nagle's algorithm on, a kept-alive exchange costs tens of milliseconds."""
     api.get("/whoami")
-    begun = time.monotonic()
-    for _ in range(20):
-        api.get("/whoami")
-    assert time.monotonic() - begun < 0.4
+    (connection,) = api.service._server._open
+    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
 
 @pytest.mark.parametrize(
@@ -271,13 +270,13 @@ def test_only_the_catalogue_and_the_description_are_open_to_all():
 
 
 def test_a_round_trip_is_added_to_each_request_and_requests_overlap(serve):
-    api = serve(round_trip=0.2)
+    api = serve(round_trip=0.5)
     begun = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: requests.get(api.service.url + "/backends", timeout=10), range(8)))
     took = time.monotonic() - begun
     assert all(answer.ok for answer in answers)
-    assert 0.2 <= took < 0.8
+    assert 0.5 <= took < 3.0  # one after the other they take 4 s
 
 
 @pytest.mark.parametrize(("execution_time", "seen"), [(5, "completed"), (6, "started")])

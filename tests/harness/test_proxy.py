@@ -103,7 +103,7 @@ def run_through(cut, remote, folder):
             provider.catalogue()
             provider._made_api()._transport.close()  # connection 0: the next one is for a submission
             job = provider.get_backend("simulator").run(several(2), shots=4, max_workers=1)
-            job.wait(20.0)
+            job.wait(60.0)
         return evidence.of_job(job, remote.log(), folder), proxy.struck
 
 
@@ -111,7 +111,7 @@ def run_through(cut, remote, folder):
 def test_a_connection_that_breaks_at_any_byte_loses_nothing_and_buys_nothing_twice(
     how, monkeypatch, tmp_path
 ):
-    shorten(monkeypatch.setattr, settle=0.3, silence=0.7)
+    shorten(monkeypatch.setattr, settle=1.5, silence=1.5)
     cuts = [Cut(way, offset, how) for way in OFFSETS for offset in (*OFFSETS[way], LATER[way])]
     with RemoteIonQ(tmp_path) as remote, ThreadPoolExecutor(len(cuts)) as threads:
         stories = list(threads.map(lambda cut: run_through(cut, remote, tmp_path / "state"), cuts))
@@ -122,7 +122,7 @@ def test_a_connection_that_breaks_at_any_byte_loses_nothing_and_buys_nothing_twi
 
 
 def test_a_run_over_connections_that_break_by_chance(monkeypatch, tmp_path):
-    shorten(monkeypatch.setattr, settle=0.3, silence=0.7)
+    shorten(monkeypatch.setattr, settle=1.5, silence=1.5)
     die = random.Random(5)
 
     def fate(_):
@@ -132,9 +132,9 @@ def test_a_run_over_connections_that_break_by_chance(monkeypatch, tmp_path):
     with RemoteIonQ(tmp_path) as remote, Proxy(urlsplit(remote.url).port, fate) as proxy:
         url = f"http://127.0.0.1:{proxy.port}/v0.4"
         with ParallelIonQProvider(remote.key, url, state_dir=tmp_path / "state") as provider:
-            job = provider.get_backend("simulator").run(several(150), shots=4)
-            job.wait(30.0)
+            job = provider.get_backend("simulator").run(several(60), shots=4)
+            job.wait(60.0)
         history = evidence.of_job(job, remote.stop(), tmp_path / "state")
-    assert history.results == {index: index for index in range(150)}
+    assert history.results == {index: index for index in range(60)}
     assert check(history) == []
     assert len(proxy.struck) >= 3

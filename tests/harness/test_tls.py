@@ -42,7 +42,7 @@ def a_run(folder, fate=lambda _: None, script=None):
         provider.catalogue()
         provider._made_api()._transport.close()  # connection 0
         job = provider.get_backend("simulator").run(several(COUNT), shots=4, max_workers=2)
-        job.wait(20.0)
+        job.wait(60.0)
         yield job, evidence.of_job(job, remote.stop(), folder / "state")
 
 
@@ -63,7 +63,7 @@ HANDSHAKES = [
 
 @pytest.mark.parametrize("cut", HANDSHAKES, ids=lambda cut: f"{cut.how}-{cut.way}-{cut.offset}")
 def test_a_handshake_that_breaks_or_hangs_sent_nothing(cut, trusting, monkeypatch, tmp_path):
-    shorten(monkeypatch.setattr, silence=0.4)
+    shorten(monkeypatch.setattr, silence=1.0)
     with a_run(tmp_path, {1: cut, 2: cut, 4: cut}.get) as (_, history):
         assert check(history) == []
         assert history.results == {index: index for index in range(COUNT)}
@@ -83,7 +83,7 @@ def test_after_the_handshake_a_lost_answer_is_a_doubt(trusting, monkeypatch, tmp
 @pytest.mark.parametrize("offset", [700, 1200, 2000])
 @pytest.mark.parametrize("way", ["up", "down"])
 def test_bytes_that_break_off_under_the_cipher_lose_nothing(way, offset, trusting, monkeypatch, tmp_path):
-    shorten(monkeypatch.setattr, settle=0.3, silence=0.4)
+    shorten(monkeypatch.setattr, settle=1.5, silence=1.0)
     with a_run(tmp_path, {n: Cut(way, offset, "reset") for n in (1, 2, 5)}.get) as (_, history):
         assert check(history) == []
         assert history.results == {index: index for index in range(COUNT)}
@@ -101,7 +101,7 @@ def test_a_service_that_nobody_vouches_for_gets_no_circuit_and_no_key(monkeypatc
         ):
             provider._catalogue.put(dict(plain.catalogue()))
             job = provider.get_backend("simulator").run(several(COUNT), shots=4)
-            job.wait(20.0)
+            job.wait(60.0)
             history = evidence.of_job(job, remote.stop(), tmp_path / "state")
     assert front.handshakes == 0
     assert history.arrivals == {}

@@ -418,7 +418,7 @@ def test_circuits_that_share_a_job_share_its_id(backend):
 
 
 def test_a_slow_job_times_out_shows_what_there_is_and_can_be_cancelled(connect, bell):
-    service, provider = connect(execution_time=lambda number: 0.0 if number == 0 else 5.0)
+    service, provider = connect(execution_time=lambda number: 0.0 if number == 0 else 60.0)
     job = provider.get_backend().run([bell] * 4, shots=10, max_workers=1)
     assert next(job.as_completed(timeout=20))[0] == 0
     with pytest.raises(ResultTimeoutError, match=r"1 of 4"):

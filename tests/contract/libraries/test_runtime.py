@@ -7,15 +7,15 @@ The primitives that replace them simulate with Qiskit Aer in local mode, and sen
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 from qiskit.circuit import Parameter
-from qiskit.exceptions import MissingOptionalLibraryError
 from qiskit.primitives import StatevectorEstimator
 from qiskit.quantum_info import SparsePauliOp
 from qiskit.transpiler import TranspilerError
-from qiskit.utils.optionals import HAS_AER
 
 pytest.importorskip("qiskit_ibm_runtime")
 
@@ -66,12 +66,11 @@ def test_a_batch_of_ibms_is_a_backend_too(backend):
     assert result.data.meas.get_counts() == {"11": 50}
 
 
-@pytest.mark.skipif(bool(HAS_AER), reason="with Qiskit Aer the sampler simulates here")
 def test_the_sampler_that_replaces_ibms_sampler_sends_nothing_to_the_backend(backend, runs):
     circuit = backend.pass_manager(1).run(pair().assign_parameters([np.pi]).measure_all(inplace=False))
     job = executor_sampler.Sampler(mode=backend).run([circuit], shots=50)
-    with pytest.raises(MissingOptionalLibraryError, match="Qiskit Aer"):
-        job.result()
+    while not job.in_final_state():  # it simulates with Qiskit Aer, or fails where Aer cannot be used
+        time.sleep(0.02)
     assert runs == []
 
 

@@ -127,7 +127,7 @@ def test_a_run_over_connections_that_break_by_chance(monkeypatch, tmp_path):
 
     def fate(_):
         way, how = die.choice(list(OFFSETS)), die.choice(HOWS)
-        return Cut(way, die.randrange(20_000), how) if die.random() < 0.7 else None
+        return Cut(way, die.randrange(8_000), how) if die.random() < 0.7 else None
 
     with RemoteIonQ(tmp_path) as remote, Proxy(urlsplit(remote.url).port, fate) as proxy:
         url = f"http://127.0.0.1:{proxy.port}/v0.4"

@@ -124,6 +124,13 @@ RUN = """
 job = backend.run([flips(n) for n in range(16)], shots=20, max_workers=3)
 print(job.job_id(), flush=True)
 """
+SAY_WHEN_IT_WAITS = """
+def say_when_it_waits(main=threading.get_ident()):
+    while sys._current_frames()[main].f_code.co_name != "wait":
+        time.sleep(0.01)
+    print("waiting", flush=True)
+threading.Thread(target=say_when_it_waits).start()
+"""
 
 
 @pytest.fixture
@@ -211,8 +218,9 @@ def test_a_job_that_nobody_has_kept_is_still_found_and_gone_on_with(connect):
 def test_the_first_interrupt_sends_nothing_more_and_says_how_to_go_on(connect, start):
     late = Fault("stall", method="POST", path="/jobs", nth=(4, 5, 6), seconds=2.0)  # under way at Ctrl-C
     with LocalIonQ(seed=7, execution_time=60.0, faults=[late]) as service:
-        process = start(service, RUN + "job.result()")
+        process = start(service, RUN + SAY_WHEN_IT_WAITS + "job.result()")
         run_id = run_id_of(process)
+        assert process.stdout.readline() == "waiting\n"
         while service.stats().jobs < 3:
             assert process.poll() is None, process.stderr.read()
             time.sleep(0.005)

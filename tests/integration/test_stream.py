@@ -301,7 +301,7 @@ def test_what_was_read_one_by_one_is_no_whole_any_more(backend):
 
 
 def test_a_deadline_is_a_deadline_and_loses_nothing(connect):
-    _, provider = connect(execution_time=lambda number: 3.0 if number == 0 else 0.0)
+    _, provider = connect(execution_time=3.0)
     stream = provider.get_backend().run(Circuits(20), shots=10, window=16)
     with pytest.raises(ResultTimeoutError, match="Nothing was cancelled"):
         next(stream.results_iter(timeout=0.05))

@@ -28,10 +28,12 @@ from qiskit.circuit import (
 from qiskit.circuit.library import UnitaryGate
 
 from qiskit_parallel_ionq.errors import CompileError
+from qiskit_parallel_ionq.gates import restored
 
 _DEEPEST = 100
 _PLAIN = (Measure, Reset, Barrier, Delay, Store, BreakLoopOp, ContinueLoopOp)
 _GENERIC = (Gate, Instruction, ControlledGate)
+_KNOWN_MODULES = ("qiskit.", "qiskit_ionq.", "qiskit_parallel_ionq.")
 _LONGEST = 10_000
 """Turns of a loop that are written out."""
 
@@ -68,7 +70,7 @@ def _is_users(instruction: Any) -> bool:
 def _is_users_kind(kind: type) -> bool:
     if not issubclass(kind, Instruction) or issubclass(kind, _PLAIN):
         return False
-    if kind in _GENERIC or not kind.__module__.startswith(("qiskit.", "qiskit_ionq.")):
+    if kind in _GENERIC or not kind.__module__.startswith(_KNOWN_MODULES):
         return True
     return not issubclass(kind, Gate) and not getattr(kind, "_directive", False)
 
@@ -84,6 +86,10 @@ def _write_out(
             onto.append(instruction.operation, on, to)
             continue
         operation = instruction.operation
+        native = restored(operation)
+        if native is not None:
+            onto.append(native, on)
+            continue
         here = f"{place}: gate {operation.name!r} at position {position}"
         if instruction.is_control_flow():
             _write_flow(operation, onto, on, to, here)

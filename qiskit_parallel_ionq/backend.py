@@ -220,8 +220,8 @@ class ParallelIonQBackend(BackendV2):
         return self._account.characterization(self.ionq_target, max_age=max_age)
 
     def get_translation_stage_plugin(self) -> str:
-        """Name the stage that brings circuits to gates our native compiler reads."""
-        return "ionq_native" if self.gateset == "native" else "translator"
+        """Name the stage that brings circuits to the gates of the target, or to gates that ours reads."""
+        return "ionq_native"
 
     def get_scheduling_stage_plugin(self) -> str:
         """Name the stage that ends in native gates."""

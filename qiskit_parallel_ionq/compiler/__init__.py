@@ -168,7 +168,11 @@ def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
         ValueError: the level is not 0, 1, 2 or 3.
     """
     manager = generate_preset_pass_manager(
-        level, target=target, translation_method="ionq_native", scheduling_method="ionq_native"
+        level,
+        target=target,
+        translation_method="ionq_native",
+        scheduling_method="ionq_native",
+        qubits_initially_zero=False,
     )
     first = PassManager(RememberParameters())
     manager.pre_init = first if manager.pre_init is None else first + manager.pre_init

@@ -104,7 +104,11 @@ def _lowering() -> PassManager:
         [
             UnrollNative(),
             UnitarySynthesis(basis_gates=_BASIS),
-            HighLevelSynthesis(basis_gates=_BASIS, equivalence_library=SessionEquivalenceLibrary),
+            HighLevelSynthesis(
+                basis_gates=_BASIS,
+                equivalence_library=SessionEquivalenceLibrary,
+                qubits_initially_zero=False,
+            ),
             BasisTranslator(SessionEquivalenceLibrary, _BASIS),
         ]
     )

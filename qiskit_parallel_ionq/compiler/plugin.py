@@ -161,13 +161,13 @@ def _translation(target: Target | None, config: PassManagerConfig) -> PassManage
         unitary_synthesis_method=config.unitary_synthesis_method,
         unitary_synthesis_plugin_config=config.unitary_synthesis_plugin_config,
         hls_config=config.hls_config,
-        qubits_initially_zero=config.qubits_initially_zero,
+        qubits_initially_zero=False,
     )
 
 
 @lru_cache(maxsize=32)
 def _usual_translation(
-    num_qubits: int, family: Family, approximation: float | None, synthesis: str, from_zero: bool
+    num_qubits: int, family: Family, approximation: float | None, synthesis: str
 ) -> PassManager:
     """Return the translation for a target without restrictions; building one takes longer than running it."""
     target = without_native_gates(build_target(num_qubits, gateset="native", family=family))
@@ -175,7 +175,6 @@ def _usual_translation(
         target=target,
         approximation_degree=approximation,
         unitary_synthesis_method=synthesis,
-        qubits_initially_zero=from_zero,
     )
     return _translation(target, config)
 
@@ -189,8 +188,13 @@ class IonQTranslation(PassManagerStagePlugin):
     def pass_manager(
         self, pass_manager_config: PassManagerConfig, optimization_level: int | None = None
     ) -> PassManager:
-        """Build the stage."""
+        """Build the stage.
+
+        Qiskit builds its init stage after this one, from the same configuration. Neither may take an idle
+        qubit for one in |0>: the unitary of a circuit has to stay.
+        """
         config = pass_manager_config
+        config.qubits_initially_zero = False
         target = config.target
         if target is None or not is_native_target(target):
             return _translation(target, config)
@@ -202,7 +206,6 @@ class IonQTranslation(PassManagerStagePlugin):
                 target_family(target),
                 config.approximation_degree,
                 config.unitary_synthesis_method,
-                config.qubits_initially_zero,
             )
         level = 2 if optimization_level is None else optimization_level
         stage = PassManager(UnrollNative())

@@ -50,7 +50,11 @@ def unrolling() -> PassManager:
         [
             UnrollNative(),
             UnitarySynthesis(basis_gates=["u", "cx", "rzz"]),
-            HighLevelSynthesis(basis_gates=basis, equivalence_library=SessionEquivalenceLibrary),
+            HighLevelSynthesis(
+                basis_gates=basis,
+                equivalence_library=SessionEquivalenceLibrary,
+                qubits_initially_zero=False,  # the unitary stays, whatever state an idle qubit is in
+            ),
             BasisTranslator(SessionEquivalenceLibrary, basis),
         ]
     )

@@ -18,8 +18,17 @@ import numpy as np
 from qiskit.synthesis import TwoQubitWeylDecomposition
 
 from qiskit_parallel_ionq.compiler.columns import each_row
-from qiskit_parallel_ionq.compiler.program import TINY, Fence, Item, Program, Term
-from qiskit_parallel_ionq.compiler.rotations import Vector, X, Y, Z, alignment, from_matrix, perpendicular
+from qiskit_parallel_ionq.compiler.program import Fence, Item, Program, Term
+from qiskit_parallel_ionq.compiler.rotations import (
+    RESOLUTION,
+    Vector,
+    X,
+    Y,
+    Z,
+    alignment,
+    from_matrix,
+    perpendicular,
+)
 
 LOOKBACK = 8
 """How many earlier blocks of a wire an interaction may pass to join one of its own pair."""
@@ -143,7 +152,7 @@ def _canonical(numbers: Sequence[float]) -> list[float]:
 
 def _better(new: list[float], old: list[float]) -> bool:
     """Return whether angles are fewer, or as many and clearly smaller: pulses may be lost by the change."""
-    ours, theirs = ([abs(angle) for angle in angles if abs(angle) > TINY] for angles in (new, old))
+    ours, theirs = ([abs(angle) for angle in angles if abs(angle) > RESOLUTION] for angles in (new, old))
     if len(ours) != len(theirs):
         return len(ours) < len(theirs)
     # Not sum(), which rounds floats otherwise than columns from Python 3.12 on.

@@ -10,7 +10,7 @@ from qiskit.circuit import CircuitInstruction, ParameterExpression
 from qiskit.exceptions import QiskitError
 from qiskit.transpiler import Target
 
-from qiskit_parallel_ionq.compiler.reading import reader
+from qiskit_parallel_ionq.compiler.reading import is_small_matrix, reader
 from qiskit_parallel_ionq.errors import CircuitError, CompileError
 from qiskit_parallel_ionq.gates import NATIVE_NAMES, Family
 
@@ -110,7 +110,7 @@ def _check_gates(circuit: QuantumCircuit, where: str) -> None:
                 _check_gates(block, f"{place}, inside it")
             continue
         if reader(instruction) is not None:
-            for value in instruction.params:
+            for value in () if is_small_matrix(instruction) else instruction.params:
                 if _real(value) is None and not _unbound(value):
                     raise CompileError(f"{place} has the value {value}, which is not a finite real number.")
             continue

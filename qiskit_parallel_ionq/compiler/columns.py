@@ -68,7 +68,7 @@ class Column:
     def mapped(self, function: Callable[..., float], *others: Any) -> Column:
         """Return a function of ``math`` of this and further columns or numbers, row by row."""
         lists = [self.values.tolist()]
-        lists += [np.broadcast_to(_raw(each), self.values.shape).tolist() for each in others]
+        lists += [np.broadcast_to(raw(each), self.values.shape).tolist() for each in others]
         try:
             found = np.fromiter(map(function, *lists), float, len(self.values))
         except ValueError:  # a row that strayed may be beyond the function's domain
@@ -109,27 +109,28 @@ class Column:
         return Column(np.rint(self.values), self.rows)
 
     def __lt__(self, other: Any) -> bool:
-        return self.rows.answer(self.values < _raw(other))
+        return self.rows.answer(self.values < raw(other))
 
     def __le__(self, other: Any) -> bool:
-        return self.rows.answer(self.values <= _raw(other))
+        return self.rows.answer(self.values <= raw(other))
 
     def __gt__(self, other: Any) -> bool:
-        return self.rows.answer(self.values > _raw(other))
+        return self.rows.answer(self.values > raw(other))
 
     def __ge__(self, other: Any) -> bool:
-        return self.rows.answer(self.values >= _raw(other))
+        return self.rows.answer(self.values >= raw(other))
 
     __hash__ = None  # type: ignore[assignment]
 
     def __eq__(self, other: object) -> bool:
-        return self.rows.answer(self.values == _raw(other))
+        return self.rows.answer(self.values == raw(other))
 
     def __bool__(self) -> bool:
         return self.rows.answer(self.values != 0.0)
 
 
-def _raw(value: Any) -> Any:
+def raw(value: Any) -> Any:
+    """Return the numbers of a column as an array; anything else as it is."""
     return value.values if value.__class__ is Column else value
 
 
@@ -186,7 +187,7 @@ def each_row(function: Callable[[Sequence[float]], Sequence[float]], numbers: Se
     if rows is None:
         return function(numbers)
     present = np.flatnonzero(rows.strayed == 0)
-    lists = [np.broadcast_to(_raw(each), rows.strayed.shape)[present].tolist() for each in numbers]
+    lists = [np.broadcast_to(raw(each), rows.strayed.shape)[present].tolist() for each in numbers]
     table = np.array([function(each) for each in zip(*lists, strict=True)])
     if len(present) < len(rows.strayed):
         everyone = np.repeat(table[:1], len(rows.strayed), axis=0)
@@ -197,4 +198,4 @@ def each_row(function: Callable[[Sequence[float]], Sequence[float]], numbers: Se
 
 def choose(mask: Mask, of: Column, yes: Any, no: Any) -> Any:
     """Return one number for the rows under a mask, another for the rest; `of` is any column of theirs."""
-    return Column(np.where(mask, _raw(yes), _raw(no)), of.rows)
+    return Column(np.where(mask, raw(yes), raw(no)), of.rows)

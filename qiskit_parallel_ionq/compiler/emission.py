@@ -24,9 +24,10 @@ from qiskit_parallel_ionq.compiler.columns import Column, atan2, choose, cos, si
 from qiskit_parallel_ionq.compiler.ordering import MSWires, ZZWires, reorder
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Term
 from qiskit_parallel_ionq.compiler.rotations import (
+    CLOSE,
+    CLOSE_SQUARED,
     HALF,
     IDENTITY,
-    PARALLEL,
     Quaternion,
     Vector,
     alignment,
@@ -37,10 +38,7 @@ from qiskit_parallel_ionq.compiler.rotations import (
     turns,
 )
 from qiskit_parallel_ionq.compiler.signs import Landings, place
-from qiskit_parallel_ionq.gates import Family, GPI2Gate, GPIGate, MSGate, ZZGate
-
-_FLAT = sqrt(PARALLEL)
-_GATES = {"gpi": GPIGate, "gpi2": GPI2Gate, "ms": MSGate, "zz": ZZGate}
+from qiskit_parallel_ionq.gates import NATIVE_GATES, Family
 
 
 class Pulse(NamedTuple):
@@ -116,13 +114,13 @@ class Emitter:
         """Bring a direction to +z or -z with at most two pulses."""
         x, y, z = rotate(self._real[wire], direction)
         level = x * x + y * y
-        if level < PARALLEL:
+        if level < CLOSE_SQUARED:
             if z * sign < 0.0:
                 self._gpi(wire, 1.0, 0.0)
             return
         level = sqrt(level)
         x, y = x / level, y / level
-        if not abs(z) < _FLAT:
+        if not abs(z) < CLOSE:
             # A quarter turn about the direction's own azimuth brings it down to the equator.
             self._gpi2(wire, x, y)
             x, y = x * level + y * z, y * level - x * z
@@ -135,15 +133,15 @@ class Emitter:
         taken.
         """
         x, y, z = rotate(self._real[wire], direction)
-        if abs(z) < _FLAT:
+        if abs(z) < CLOSE:
             return atan2(y, x)
         level = x * x + y * y
-        if level < PARALLEL:
+        if level < CLOSE_SQUARED:
             x, y = 1.0, 0.0
             if after is not None:
                 nx, ny, _ = rotate(self._real[wire], after)
                 level = nx * nx + ny * ny
-                if level > PARALLEL:
+                if level > CLOSE_SQUARED:
                     level = sqrt(level)
                     x, y = nx / level, ny / level
         else:
@@ -168,17 +166,17 @@ class Emitter:
         """Make the pulses add up to the whole frame, z rotation included: at most three."""
         w, x, y, z = product(frame, inverse(self._real[wire]))
         flat, tilted = w * w + z * z, x * x + y * y
-        if tilted < PARALLEL:
-            if z * z > PARALLEL:
+        if tilted < CLOSE_SQUARED:
+            if z * z > CLOSE_SQUARED:
                 self._gpi(wire, 1.0, 0.0)
                 self._gpi(wire, *_point(atan2(z, w)))
             return
         azimuth = atan2(y, x)
-        if flat < PARALLEL:
+        if flat < CLOSE_SQUARED:
             self._gpi(wire, *_point(azimuth))
-        elif z * z < PARALLEL and abs(w * w - 0.5) < _FLAT:
+        elif z * z < CLOSE_SQUARED and abs(w * w - 0.5) < CLOSE:
             self._gpi2(wire, *_point(azimuth if w > 0 else azimuth + pi))
-        elif abs(flat - 0.5) < _FLAT:
+        elif abs(flat - 0.5) < CLOSE:
             # One GPI2 reaches the right pole, one GPI more the right azimuth.
             half = atan2(z, w)
             self._gpi2(wire, *_point(azimuth - half + pi))
@@ -221,7 +219,7 @@ def _upcoming(items: list[Item], width: int) -> dict[tuple[int, int], Vector]:
                     after[wire] = beyond[wire] = None
         for wire, direction in visits:
             coming = after[wire]
-            if coming is not None and not alignment(coming, direction):
+            if coming is not None and not alignment(coming, direction, CLOSE_SQUARED):
                 beyond[wire] = coming
             after[wire] = direction
             other = beyond[wire]
@@ -244,7 +242,7 @@ def emit(items: list[Item], circuit: QuantumCircuit, family: Family, *, reorderi
     for name, places, values, instruction in write(items, len(wires), family, reordering=reordering):
         qubits = tuple([wires[place] for place in places])
         if instruction is None:
-            instruction = CircuitInstruction(_GATES[name](*values), qubits)
+            instruction = CircuitInstruction(NATIVE_GATES[name](*values), qubits)
         else:
             instruction = instruction.replace(qubits=qubits)
         out._append(instruction)  # noqa: SLF001  -- append() would check and copy each: three times slower

@@ -12,7 +12,7 @@ from bisect import insort
 
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Term
 from qiskit_parallel_ionq.compiler.rotations import (
-    PARALLEL,
+    CLOSE_SQUARED,
     Vector,
     Z,
     alignment,
@@ -45,9 +45,9 @@ class ZZWires:
 
     def _step(self, wire: int, direction: Vector) -> int:
         axis = self._axis[wire]
-        if alignment(direction, axis):
+        if alignment(direction, axis, CLOSE_SQUARED):
             return 0
-        return 1 if perpendicular(direction, axis) else 2
+        return 1 if perpendicular(direction, axis, CLOSE_SQUARED) else 2
 
     def do(self, term: Term) -> None:
         """Note that the interaction is next."""
@@ -72,20 +72,20 @@ class MSWires:
         return (not self._fits(term.a, term.u)) + (not self._fits(term.b, term.v))
 
     def _fits(self, wire: int, direction: Vector) -> bool:
-        return self._loose[wire] or perpendicular(direction, self._pole[wire])
+        return self._loose[wire] or perpendicular(direction, self._pole[wire], CLOSE_SQUARED)
 
     def do(self, term: Term) -> None:
         """Note that the interaction is next."""
         for wire, direction in ((term.a, term.u), (term.b, term.v)):
             pole = self._pole[wire]
             normal = cross(pole, direction)
-            flat = dot(normal, normal) < PARALLEL
+            flat = dot(normal, normal) < CLOSE_SQUARED
             if self._loose[wire]:
                 if not flat:
                     self._pole[wire], self._loose[wire] = unit(normal), False
             elif flat:
                 self._loose[wire] = True
-            elif not perpendicular(direction, pole):
+            elif not perpendicular(direction, pole, CLOSE_SQUARED):
                 self._pole[wire] = unit(normal)
 
     def stand(self, fence: Fence) -> None:

@@ -14,9 +14,10 @@ from typing import Any
 
 from qiskit.circuit import ParameterExpression
 
-from qiskit_parallel_ionq.compiler.program import TINY, Demand, Fence, Item, Term
+from qiskit_parallel_ionq.compiler.program import Demand, Fence, Item, Term
 from qiskit_parallel_ionq.compiler.rotations import (
     IDENTITY,
+    RESOLUTION,
     Quaternion,
     Vector,
     X,
@@ -29,7 +30,6 @@ from qiskit_parallel_ionq.compiler.rotations import (
 )
 
 _AXES = (X, Y, Z)
-_SNAP = 1e-9
 LOOKBACK = 120
 """How many earlier rotations are tried for a merge."""
 
@@ -148,7 +148,7 @@ class PauliReader:
         sizes = [abs(value) for value in d]
         for _ in range(2):
             best = sizes.index(max(sizes))
-            flat = [i for i in range(3) if sizes[i] < _SNAP and i != best]
+            flat = [i for i in range(3) if sizes[i] < RESOLUTION and i != best]
             if len(flat) == 2:
                 break
             # About a zero component's axis if there is one, else about the smallest's.
@@ -199,7 +199,7 @@ class PauliReader:
         """Rotate by any angle: half and quarter turns go into what later Paulis become, the rest is kept."""
         quarters = round(angle / (pi / 2))
         rest = angle - quarters * (pi / 2)
-        if abs(rest) < TINY:
+        if abs(rest) < RESOLUTION:
             self._clifford(pauli, quarters & 3)
             return
         halves = round(angle / pi)
@@ -234,11 +234,11 @@ class PauliReader:
         halves = round(rotation.angle / pi)
         rotation.angle -= halves * pi
         self._clifford(pauli, 2 * (halves & 1))
-        if pi / 2 - abs(rotation.angle) < TINY:
+        if pi / 2 - abs(rotation.angle) < RESOLUTION:
             sign = -1 if is_negative(self.image(pauli)) else 1
             self._clifford(pauli, (1 if rotation.angle * sign > 0 else 3))
             rotation.angle = 0.0
-        if abs(rotation.angle) < TINY:
+        if abs(rotation.angle) < RESOLUTION:
             del self.rotations[index]
 
     def _clifford(self, pauli: Pauli, quarters: int) -> None:

@@ -16,22 +16,29 @@ from typing import Any
 
 import numpy as np
 
-from qiskit_parallel_ionq.compiler.columns import Column, atan2, choose, sqrt
+from qiskit_parallel_ionq.compiler.columns import Column, atan2, choose, raw, sqrt
 from qiskit_parallel_ionq.compiler.rotations import (
     IDENTITY,
+    RESOLUTION,
     Quaternion,
     Vector,
     about,
     alignment,
     back,
+    back_x,
+    back_y,
     back_z,
     inverse,
     perpendicular,
     product,
+    settled,
 )
 
-TINY = 1e-8
-"""Interactions by fewer radians are left out; what is measured changes by less than this."""
+_QUARTER = pi / 2 + RESOLUTION
+"""The largest angle of an interaction that counts as a quarter turn."""
+
+_SHORT = 0.1
+"""Radians of a turn below which rounding makes its direction uncertain by more than `RESOLUTION`."""
 
 LOOKBACK = 60
 """How many earlier interactions of a wire are tried for a merge, so that reading stays linear."""
@@ -55,6 +62,13 @@ class Term:
     def axis(self, wire: int) -> Vector:
         """Return the direction on one of the two wires."""
         return self.u if wire == self.a else self.v
+
+    def lean(self, wire: int, axis: Vector) -> None:
+        """Change the direction on one of the two wires."""
+        if wire == self.a:
+            self.u = axis
+        else:
+            self.v = axis
 
 
 class Demand(Enum):
@@ -103,6 +117,7 @@ class Program:
         self.wires = list(range(width))
         """The wire behind each qubit: a swap that only relabels changes this."""
         self._history: list[list[Term]] = [[] for _ in range(width)]
+        self._uncertain: list[list[tuple[Term, Any]]] = [[] for _ in range(width)]
 
     @property
     def items(self) -> list[Item]:
@@ -139,6 +154,9 @@ class Program:
         """Add a fence as it is."""
         self._items.append(fence)
         for wire in fence.wires:
+            if self._uncertain[wire]:
+                self._clear_up(wire, back_z(self.frames[wire]))
+                self._uncertain[wire] = []
             if self._history[wire]:
                 self._history[wire] = []
             if fence.demand is not Demand.POLE:
@@ -168,8 +186,12 @@ class Program:
     def interact(self, a: int, b: int, u: Vector, v: Vector, t: float) -> None:
         """Add an interaction along directions of the starting frames, or merge it with an earlier one."""
         t = self._fold(a, b, u, v, t)
-        if abs(t) < TINY:
+        if abs(t) < RESOLUTION:
             return
+        if self._uncertain[a]:
+            self._clear_up(a, u)
+        if self._uncertain[b]:
+            self._clear_up(b, v)
         if self.merging and self._merge(a, b, u, v, t):
             return
         term = Term(a, b, u, v, t)
@@ -181,11 +203,11 @@ class Program:
         """Return t within (-π/2, π/2]; the half turns taken out are Pauli gates that the frames carry."""
         if t.__class__ is Column:
             return self._fold_rows(a, b, u, v, t)
-        if -1.5707963 < t <= 1.5707964:
+        if RESOLUTION - pi / 2 < t <= _QUARTER:
             return t
         turns = round(t / pi)
         t -= turns * pi
-        if t < -1.5707963:
+        if t <= RESOLUTION - pi / 2:
             t += pi
             turns -= 1
         if turns & 1:
@@ -195,12 +217,12 @@ class Program:
 
     def _fold_rows(self, a: int, b: int, u: Vector, v: Vector, t: Any) -> Any:
         """Do what `_fold` does to each row of a column."""
-        within = (t.values > -1.5707963) & (t.values <= 1.5707964)
+        within = (t.values > RESOLUTION - pi / 2) & (t.values <= _QUARTER)
         if within.all():
             return t
         turns = np.rint(t.values / pi)
         rest = t.values - turns * pi
-        low = rest < -1.5707963
+        low = rest <= RESOLUTION - pi / 2
         odd = ~within & ((turns - low) % 2 == 1)
         for wire, axis in ((a, u), (b, v)):
             frame = self.frames[wire]
@@ -260,7 +282,7 @@ class Program:
     def _add(self, term: Term, t: float) -> None:
         """Lengthen an interaction; a Pauli pair taken out passes whatever commutes with the interaction."""
         term.t = self._fold(term.a, term.b, term.u, term.v, term.t + t)
-        if abs(term.t) < TINY:
+        if abs(term.t) < RESOLUTION:
             self._remove(term)
 
     def _combine(
@@ -275,7 +297,7 @@ class Program:
         minus = product(inverse(later), inverse(earlier))
         w, x, y, z = product(inverse(minus), plus)
         length = sqrt(x * x + y * y + z * z)
-        if length > TINY:
+        if length > RESOLUTION:
             axis, angle = (x / length, y / length, z / length), atan2(length, w)
         else:
             axis, angle = old, (0.0 if w > 0 else pi)
@@ -286,10 +308,31 @@ class Program:
         else:
             term.u, term.v = axis, along
         term.t = angle
-        if abs(angle) < TINY:
+        if abs(angle) < RESOLUTION:
             self._remove(term)
+            return
+        short: Any = raw(length) < _SHORT
+        if short if isinstance(short, bool) else short.any():
+            self._settle(term, wire, short)
+
+    def _settle(self, term: Term, wire: int, short: Any) -> None:
+        """Give an interaction whose direction on a wire is uncertain one that is in use there, if one fits.
+
+        A small turn that two large ones leave has a direction with the rounding errors of those, divided by
+        its angle. Later interactions would not be found parallel to it.
+        """
+        frame = self.frames[wire]
+        for along in (back_x(frame), back_y(frame), back_z(frame)):
+            term.lean(wire, settled(term.axis(wire), along, term.t, short))
+        self._uncertain[wire].append((term, short))
+
+    def _clear_up(self, wire: int, along: Vector) -> None:
+        """Let interactions whose direction on a wire is uncertain have a direction that comes into use."""
+        for term, short in self._uncertain[wire]:
+            term.lean(wire, settled(term.axis(wire), along, term.t, short))
 
     def _remove(self, term: Term) -> None:
         term.t = 0.0
-        self._history[term.a].remove(term)
-        self._history[term.b].remove(term)
+        for wire in (term.a, term.b):
+            self._history[wire].remove(term)
+            self._uncertain[wire] = [each for each in self._uncertain[wire] if each[0] is not term]

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from qiskit import QuantumCircuit
 from qiskit.circuit import CircuitInstruction
+from qiskit.circuit.library import UnitaryGate
 from qiskit.synthesis import TwoQubitWeylDecomposition
 
 from qiskit_parallel_ionq.compiler.columns import atan2, cos, sin, sqrt
@@ -310,7 +311,7 @@ def read_matrix(program: Program, wires: Sequence[int], matrix: np.ndarray) -> N
     if len(wires) == 1:
         program.turn(wires[0], from_matrix(matrix))
         return
-    weyl = TwoQubitWeylDecomposition(matrix, fidelity=1.0 - 1e-14)
+    weyl = TwoQubitWeylDecomposition(matrix, fidelity=None)  # a fidelity rounds small angles away
     # Qiskit's first factor acts on the second, more significant qubit.
     program.turn(wires[0], from_matrix(weyl.K2r))
     program.turn(wires[1], from_matrix(weyl.K2l))
@@ -390,7 +391,28 @@ def reader(instruction: CircuitInstruction) -> Reader | None:
     name = instruction.name
     if name in _STANDARD:
         return _STANDARD[name] if instruction.is_standard_gate() else None
+    if is_small_matrix(instruction):
+        return _matrix_reader(instruction.operation.to_matrix())
     return _NATIVE[name] if name in NATIVE_NAMES and not instruction.is_standard_gate() else None
+
+
+def is_small_matrix(instruction: CircuitInstruction) -> bool:
+    """Return whether the instruction is a matrix on one or two qubits; it has no numbers as parameters.
+
+    Qiskit's own synthesis of matrices leaves out rotations by less than about 1e-4 rad.
+    """
+    return (
+        instruction.name == "unitary"
+        and len(instruction.qubits) <= 2
+        and isinstance(instruction.operation, UnitaryGate)
+    )
+
+
+def _matrix_reader(matrix: np.ndarray) -> Reader:
+    def read(program: Program, wires: Sequence[int], _params: Sequence[float]) -> None:
+        read_matrix(program, wires, matrix)
+
+    return read
 
 
 def is_readable(circuit: QuantumCircuit) -> bool:
@@ -444,7 +466,8 @@ class Script:
                 continue
             wires = tuple([self.wires[qubit] for qubit in qubits])
             act, is_gate = _action(circuit, position, instruction)
-            values = _parameters(circuit, position, instruction, free) if is_gate else ()
+            has_numbers = is_gate and not is_small_matrix(instruction)
+            values = _parameters(circuit, position, instruction, free) if has_numbers else ()
             self.steps.append(Step(act, wires, values))
             if step_by_step and is_gate:
                 self.steps.append(Step(settle, wires, ()))

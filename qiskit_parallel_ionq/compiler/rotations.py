@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from qiskit_parallel_ionq.compiler.columns import Column, atan2, choose, cos, sin, sqrt
+from qiskit_parallel_ionq.compiler.columns import Column, atan2, choose, cos, raw, sin, sqrt
 
 Quaternion = tuple[float, float, float, float]
 Vector = tuple[float, float, float]
@@ -23,8 +23,23 @@ Y: Vector = (0.0, 1.0, 0.0)
 Z: Vector = (0.0, 0.0, 1.0)
 HALF = sqrt(0.5)
 
-PARALLEL = 1e-16
+RESOLUTION = 2 * pi * 1e-12
+"""Radians that make no difference: phases and angles are sent as multiples of 1e-12 turns.
+
+Nothing larger may be rounded away. Optimisers that differentiate numerically take steps of 1e-8 rad.
+"""
+
+PARALLEL = RESOLUTION * RESOLUTION
 """Directions count as parallel when the squared sine of their angle is below this."""
+
+CLOSE = 1e-10
+"""Radians by which a direction may miss the pole or the equator before pulses are spent on it.
+
+The azimuth of a direction near a pole is uncertain by the rounding errors of many gates, about 1e-13, divided
+by its distance from the pole.
+"""
+
+CLOSE_SQUARED = CLOSE * CLOSE
 
 
 def product(p: Quaternion, q: Quaternion) -> Quaternion:
@@ -118,36 +133,64 @@ def unit(v: Vector) -> Vector:
     return v[0] * n, v[1] * n, v[2] * n
 
 
-def alignment(u: Vector, v: Vector) -> int:
-    """Return 1 if two directions are equal, -1 if opposite, 0 otherwise."""
+def alignment(u: Vector, v: Vector, tolerance: float = PARALLEL) -> int:
+    """Return 1 if two directions are equal, -1 if opposite, 0 otherwise.
+
+    Args:
+        u: a direction.
+        v: another.
+        tolerance: of the squared sine of their angle.
+    """
     a, b, c = u
     d, e, f = v
     d_uv: Any = a * d + b * e + c * f
     if d_uv.__class__ is Column:
-        found: int = _alignment_of_rows(u, v, d_uv)
+        found: int = _alignment_of_rows(u, v, d_uv, tolerance)
         return found
     if -0.9999999 < d_uv < 0.9999999:
         return 0
     p, q, r = b * f - c * e, c * d - a * f, a * e - b * d
-    if p * p + q * q + r * r > PARALLEL:
+    if p * p + q * q + r * r > tolerance:
         return 0
     return 1 if d_uv > 0.0 else -1
 
 
-def _alignment_of_rows(u: Vector, v: Vector, d_uv: Any) -> Any:
+def _alignment_of_rows(u: Vector, v: Vector, d_uv: Any, tolerance: float) -> Any:
     """Do what `alignment` does: all rows are parallel or none is, but each may have a sign of its own."""
     if (abs(d_uv.values) < 0.9999999).all():
         return 0
     normal = cross(u, v)
-    if dot(normal, normal) > PARALLEL:
+    if dot(normal, normal) > tolerance:
         return 0
     return d_uv.rows.column(np.where(d_uv.values > 0.0, 1.0, -1.0))
 
 
-def perpendicular(u: Vector, v: Vector) -> bool:
+def settled(axis: Vector, along: Vector, angle: float, where: Any = True) -> Vector:
+    """Return a second direction, or its opposite, where a turn about the first is the same turn about it.
+
+    Args:
+        axis: an uncertain direction.
+        along: a direction that it may stand for.
+        angle: radians of the turn about `axis`. The change that is made is smaller than `RESOLUTION`.
+        where: of columns, the rows whose direction is uncertain.
+    """
+    normal = cross(axis, along)
+    error: Any = dot(normal, normal) * (angle * angle)
+    side: Any = dot(axis, along)
+    if error.__class__ is Column:
+        alike = (error.values < PARALLEL) & where
+        signed = [choose(raw(side) > 0.0, error, each, -each) for each in along]
+        x, y, z = [choose(alike, error, new, old) for new, old in zip(signed, axis, strict=True)]
+        return x, y, z
+    if not error < PARALLEL:
+        return axis
+    return along if side > 0.0 else (-along[0], -along[1], -along[2])
+
+
+def perpendicular(u: Vector, v: Vector, tolerance: float = PARALLEL) -> bool:
     """Return whether two directions are at a right angle."""
     d = u[0] * v[0] + u[1] * v[1] + u[2] * v[2]
-    return d * d < PARALLEL
+    return d * d < tolerance
 
 
 def euler(theta: float, phi: float, lam: float) -> Quaternion:

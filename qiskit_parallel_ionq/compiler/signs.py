@@ -11,8 +11,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from math import pi
 
-from qiskit_parallel_ionq.compiler.program import TINY, Demand, Item, Term
-from qiskit_parallel_ionq.compiler.rotations import Vector, Z, alignment, back_z
+from qiskit_parallel_ionq.compiler.program import Demand, Item, Term
+from qiskit_parallel_ionq.compiler.rotations import CLOSE_SQUARED, RESOLUTION, Vector, Z, alignment, back_z
 
 Landings = dict[tuple[int, int], int]
 """(id of a term, wire) -> +1 or -1."""
@@ -43,7 +43,7 @@ def place(items: list[Item], width: int, *, reordering: bool) -> tuple[list[Item
 
 def _wanted(term: Term, along: int) -> int:
     """Return the product of the two stretches' signs that makes the angle positive; 0 if either will do."""
-    if abs(term.t) > pi / 2 - TINY:
+    if abs(term.t) > pi / 2 - RESOLUTION:
         return 0
     return along if term.t > 0 else -along
 
@@ -57,7 +57,7 @@ def _stretches(
     visits: dict[tuple[int, int], tuple[_Stretch, int]] = {}
 
     def visit(item: Item, wire: int, direction: Vector) -> int:
-        aligned = alignment(direction, current[wire].axis)
+        aligned = alignment(direction, current[wire].axis, CLOSE_SQUARED)
         if not aligned:
             current[wire] = _Stretch(direction)
             stretches.append(current[wire])

@@ -18,7 +18,7 @@ from qiskit_parallel_ionq.compiler.native import SETTINGS, has_measurement, shor
 from qiskit_parallel_ionq.compiler.pauli_network import synthesise
 from qiskit_parallel_ionq.compiler.pauli_reading import PauliProgram, PauliReader, multiply, single
 from qiskit_parallel_ionq.compiler.program import Demand, Fence, Program, Term
-from qiskit_parallel_ionq.compiler.reading import FENCES, numbers, reader
+from qiskit_parallel_ionq.compiler.reading import FENCES, is_small_matrix, numbers, reader
 from qiskit_parallel_ionq.compiler.rotations import (
     HALF,
     IDENTITY,
@@ -103,7 +103,7 @@ def _read(circuit: QuantumCircuit) -> tuple[PauliProgram, list[Fence], list[int]
         read_gate = reader(instruction)
         if read_gate is None or not closed.isdisjoint(wires):
             return None
-        values = numbers(params)
+        values = [] if is_small_matrix(instruction) else numbers(params)
         if name == "swap":
             carried.swap(qubits[0], qubits[1])
         elif values is not None:

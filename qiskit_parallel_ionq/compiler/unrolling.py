@@ -15,8 +15,8 @@ from qiskit.transpiler.passes import BasisTranslator, HighLevelSynthesis, Unitar
 from qiskit_parallel_ionq.compiler.reading import READABLE, is_readable
 from qiskit_parallel_ionq.gates import NATIVE_NAMES
 
-_PASSING = ("measure", "reset", "barrier", "delay", "store", "break_loop", "continue_loop")
-_CONTROL_FLOW = ("if_else", "for_loop", "while_loop", "switch_case")
+_PASSING = ("measure", "reset", "barrier", "delay", "store", "break_loop", "continue_loop", "unitary")
+_CONTROL_FLOW = ("if_else", "for_loop", "while_loop", "switch_case", "box")
 
 
 class UnrollNative(TransformationPass):
@@ -49,7 +49,7 @@ def unrolling() -> PassManager:
     return PassManager(
         [
             UnrollNative(),
-            UnitarySynthesis(basis_gates=["u", "cx", "rzz"]),
+            UnitarySynthesis(basis_gates=["u", "cx", "rzz"], min_qubits=3),
             HighLevelSynthesis(
                 basis_gates=basis,
                 equivalence_library=SessionEquivalenceLibrary,

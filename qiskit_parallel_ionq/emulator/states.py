@@ -24,6 +24,11 @@ if TYPE_CHECKING:
 
 NEGLIGIBLE = 1e-14
 """Probability below which something is rounding, not physics."""
+CANCELLED = 1e-13
+"""Size below which an amplitude is what rounding leaves of a cancellation.
+
+A rotation by 1e-8 rad, the step of numerical derivatives, leaves an amplitude of 5e-9.
+"""
 CACHED_QUBITS = 12
 """Index tables are kept for states up to this width."""
 
@@ -198,7 +203,7 @@ class Sparse(Branches):
         new = np.ones(len(order), dtype=bool)
         new[1:] = (branches[1:] != branches[:-1]) | (words[1:] != words[:-1])
         totals = np.add.reduceat(amplitudes[order], np.nonzero(new)[0])
-        kept = np.abs(totals) ** 2 > NEGLIGIBLE
+        kept = np.abs(totals) > CANCELLED
         self.branches, self.words, self.amplitudes = branches[new][kept], words[new][kept], totals[kept]
 
     def probability_of_one(self, qubit: int) -> NDArray[np.float64]:
@@ -241,7 +246,9 @@ class Sparse(Branches):
 
     def outcomes(self) -> tuple[Rows, NDArray[np.int64], NDArray[np.float64]]:
         """Branch, word and probability within the branch of each outcome, by branch, then by word."""
-        return self.branches, self.words, np.abs(self.amplitudes) ** 2
+        density = np.abs(self.amplitudes) ** 2
+        kept = density > NEGLIGIBLE
+        return self.branches[kept], self.words[kept], density[kept]
 
 
 def block_rows(qubits: int, targets: tuple[int, ...], controls: tuple[int, ...]) -> Rows:

@@ -201,6 +201,16 @@ def test_sparse_and_dense_states_agree(monkeypatch):
     np.testing.assert_allclose(sparse.weights, dense.weights, atol=1e-12)
 
 
+@pytest.mark.parametrize("dense", [0, 22])
+def test_a_rotation_by_the_step_of_a_numerical_derivative_shows(dense, monkeypatch):
+    monkeypatch.setattr(engine, "DENSE_QUBITS", dense)
+    step = 1e-9
+    gates = [{"gate": "ry", "target": 0, "rotation": step}, {"gate": "h", "target": 0}]
+    program = read_circuit({"circuit": gates}, gateset="qis", qubits=1, native_gates=())
+    zero, one = simulate(program, shots=1, rates=None, rng=rng()).weights
+    assert zero - one == pytest.approx(step, rel=1e-5)
+
+
 def test_sparse_noise_samples_the_same_channel(monkeypatch):
     monkeypatch.setattr(engine._Run, "_suits_a_mixture", lambda *_: False)
     monkeypatch.setattr(engine, "DENSE_QUBITS", 0)

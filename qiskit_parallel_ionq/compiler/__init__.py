@@ -34,7 +34,7 @@ from qiskit_parallel_ionq.compiler.dynamic import is_dynamic, lower_dynamic
 from qiskit_parallel_ionq.compiler.emission import Pulse
 from qiskit_parallel_ionq.compiler.inlining import inline
 from qiskit_parallel_ionq.compiler.native import Reading, to_native, understand
-from qiskit_parallel_ionq.compiler.plugin import RememberParameters
+from qiskit_parallel_ionq.compiler.plugin import RememberParameters, scheduling
 from qiskit_parallel_ionq.compiler.reading import FENCES, READABLE, numbers
 from qiskit_parallel_ionq.compiler.unbound import NativeTemplate, Sheet, Table
 from qiskit_parallel_ionq.compiler.unrolling import unroll
@@ -58,7 +58,7 @@ def compile_circuit(circuit: QuantumCircuit, target: Target, level: int = 1) -> 
     """
     with _explained(circuit, target):
         if not is_native_target(target) or is_restricted(target):
-            return pass_manager(target, level).run(circuit)
+            return pass_manager(target, level, final=True).run(circuit)
         native, wires = to_native(unroll(circuit), target_family(target), level)
     if wires != list(range(len(wires))):
         _report(native, circuit, wires)
@@ -158,11 +158,17 @@ def lifted_template(circuit: QuantumCircuit, target: Target, level: int = 1) -> 
 
 
 @lru_cache(maxsize=64)
-def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
+def pass_manager(target: Target, level: int = 2, *, final: bool = False) -> StagedPassManager:
     """Return what ``transpile`` would run for this target and level, built once.
 
     One thing ``transpile`` cannot do: no parameter vanishes, so arrays of values made for the original
     circuit fit.
+
+    Args:
+        target: where circuits are to run.
+        level: optimization level, 0 to 3.
+        final: whether nothing will be added to the compiled circuits, so that what no measurement sees may
+            go.
 
     Raises:
         ValueError: the level is not 0, 1, 2 or 3.
@@ -174,6 +180,8 @@ def pass_manager(target: Target, level: int = 2) -> StagedPassManager:
         scheduling_method="ionq_native",
         qubits_initially_zero=False,
     )
+    if final:
+        manager.scheduling = scheduling(target, level, final=True)
     first = PassManager(RememberParameters())
     manager.pre_init = first if manager.pre_init is None else first + manager.pre_init
     return manager

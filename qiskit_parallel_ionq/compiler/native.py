@@ -75,7 +75,13 @@ class Candidate:
 
 
 def to_native(
-    circuit: QuantumCircuit, family: Family, level: int, *, relabelling: bool = True, body: bool = False
+    circuit: QuantumCircuit,
+    family: Family,
+    level: int,
+    *,
+    relabelling: bool = True,
+    body: bool = False,
+    final: bool = True,
 ) -> tuple[QuantumCircuit, list[int]]:
     """Compile a bound circuit of readable gates.
 
@@ -85,6 +91,8 @@ def to_native(
         level: 0 gate by gate; 1 merging; 2 and 3 search further.
         relabelling: whether qubits may end on other wires. Off where only some pairs can interact.
         body: this is a block of a branch or loop, whose end is not the end of the circuit.
+        final: nothing will follow, so of a circuit that measures only the distribution of what is measured
+            has to stay. Otherwise the state that it leaves on every qubit stays, too.
 
     Returns:
         The native circuit, and for each qubit the wire that it ends on.
@@ -92,7 +100,7 @@ def to_native(
     Raises:
         CompileError: a gate is not known, or has a parameter that is not a finite real number.
     """
-    found = shortest(circuit, family, level, relabelling=relabelling and not body, body=body)
+    found = shortest(circuit, family, level, relabelling=relabelling and not body, final=final and not body)
     for item in found.items:
         if isinstance(item, Fence) and item.instruction is not None:
             item.instruction = _compile_blocks(item.instruction, family, level)
@@ -122,7 +130,9 @@ class Reading:
         """Return native gates, and the measurements where they belong. It uses the program up: ask once."""
         program = self.program
         relabelling = program.relabelling
-        found = improve(program, self.family, self.level, measured=self.measured, relabelling=relabelling)
+        found = improve(
+            program, self.family, self.level, measured=self.measured, relabelling=relabelling, final=True
+        )
         return write(found.items, program.width, self.family, reordering=self.level > 0)
 
 
@@ -148,27 +158,30 @@ def understand(circuit: QuantumCircuit, family: Family, level: int) -> Reading:
 
 
 def shortest(
-    circuit: QuantumCircuit, family: Family, level: int, *, relabelling: bool, body: bool = False
+    circuit: QuantumCircuit, family: Family, level: int, *, relabelling: bool, final: bool
 ) -> Candidate:
     """Read a circuit and return the shortest program found for it. Arguments as for `to_native`."""
-    measured = not body and has_measurement(circuit)
     relabelling = relabelling and level > 0
     program = Program(circuit.num_qubits, merging=level > 0, relabelling=relabelling)
     read(circuit, program, step_by_step=level == 0)
-    return improve(program, family, level, measured=measured, relabelling=relabelling)
+    measured = has_measurement(circuit)
+    return improve(program, family, level, measured=measured, relabelling=relabelling, final=final)
 
 
-def improve(program: Program, family: Family, level: int, *, measured: bool, relabelling: bool) -> Candidate:
+def improve(
+    program: Program, family: Family, level: int, *, measured: bool, relabelling: bool, final: bool
+) -> Candidate:
     """Return the shortest program found for one that was just read.
 
     Args:
         program: what was read, at this level.
         family: the two-qubit gate of the device.
         level: as for `to_native`.
-        measured: only the distribution of what is measured counts, not the unitary.
+        measured: something is measured. Otherwise the unitary stays.
         relabelling: whether qubits may end on other wires.
+        final: as for `to_native`.
     """
-    if not measured:
+    if not (measured and final):
         program.fence(Demand.FULL, tuple(range(program.width)))
     first = Candidate(program.items, program.wires)
     if level == 0:

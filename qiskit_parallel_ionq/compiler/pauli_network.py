@@ -4,6 +4,7 @@
 Quarter-turn interactions are spent where they shorten many of the coming rotations at once. A rotation that
 has become as short as one wire costs nothing; one of two wires is an interaction itself. At the end each
 measured Pauli becomes the axis of one wire, any wire: nothing is undone that the measurement does not need.
+The two Paulis of a wire that is kept become axes of one wire.
 
 All Paulis are kept in columns: for each wire one integer says which of them have an X part there, and one a Z
 part, so that conjugating a thousand of them is a handful of integer operations.
@@ -11,10 +12,10 @@ part, so that conjugating a thousand of them is a handful of integer operations.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import combinations, pairwise
-from math import pi
+from math import atan2, pi
 from typing import Any, Protocol
 
 from qiskit_parallel_ionq.compiler.pauli_reading import PauliProgram, is_negative
@@ -27,7 +28,9 @@ from qiskit_parallel_ionq.compiler.rotations import (
     X,
     Y,
     Z,
+    about,
     product,
+    rotate,
 )
 
 # Paulis of one wire: bit 0 is the X part, bit 1 the Z part.
@@ -67,7 +70,7 @@ Step = tuple[int, int, int, int]
 
 
 class _Columns:
-    """Rotations (low bits) and measured Paulis (high bits) by wire."""
+    """Rotations (low bits), measured Paulis and those of kept wires (high bits) by wire."""
 
     def __init__(self, source: PauliProgram) -> None:
         count = len(source.rotations)
@@ -77,7 +80,8 @@ class _Columns:
         self.sign = 0
         self.outcomes = list(source.measured)
         rows = [(rotation.x, rotation.z, False) for rotation in source.rotations]
-        rows += [(p[0], p[1], is_negative(p)) for p in source.measured.values()]
+        ends = [*source.measured.values(), *(p for kept in source.kept.values() for p in (kept.x, kept.z))]
+        rows += [(p[0], p[1], is_negative(p)) for p in ends]
         for index, (x, z, negative) in enumerate(rows):
             bit = 1 << index
             if negative:
@@ -88,7 +92,11 @@ class _Columns:
                     part ^= low
                     column[low.bit_length() - 1] |= bit
         self.rotations = (1 << count) - 1
-        self.measured = ((1 << len(rows)) - 1) ^ self.rotations
+        first = 1 << count + len(source.measured)
+        self.measured = (first - 1) ^ self.rotations
+        self.kept = [(first << 2 * place, first << 2 * place + 1) for place in range(len(source.kept))]
+        """The Paulis X and Z of each kept wire."""
+        self.ends = ((1 << len(rows)) - 1) ^ self.rotations
 
     def pauli(self, wire: int, bit: int) -> int:
         return (1 if self.x[wire] & bit else 0) | (2 if self.z[wire] & bit else 0)
@@ -199,7 +207,7 @@ class _Search:
                 continue
             self._spend(step)
             idle += 1
-        return self._finish_measured()
+        return self._finish_kept() and self._finish_measured()
 
     def _front(self, remaining: int) -> list[int]:
         """Return the first rotations that commute with every earlier one left."""
@@ -271,14 +279,14 @@ class _Search:
         """Return the quarter turn that shortens most, by the windows' weights."""
         best: tuple[Step, float] = ((), -1e9)  # type: ignore[assignment]
         columns, settings = self.columns, self.settings
-        measured, discount, ending = columns.measured, settings.discount, settings.measured
+        ends, discount, ending = columns.ends, settings.discount, settings.measured
         now: dict[int, float] = {}
 
         def weight(support: int) -> float:
             return (
                 (support & near).bit_count()
                 + discount * (support & far).bit_count()
-                + ending * (support & measured).bit_count()
+                + ending * (support & ends).bit_count()
             )
 
         for step in dict.fromkeys([step for bit in bits for step in columns.shortenings(bit)]):
@@ -293,10 +301,34 @@ class _Search:
                 best = (step, gain)
         return best
 
+    def _finish_kept(self) -> bool:
+        """Bring both Paulis of each kept wire to one wire, on which nothing else acts from then on."""
+        columns = self.columns
+        left = list(columns.kept)
+        while left:
+            pair = min(left, key=lambda bits: sum(len(columns.support(bit)) for bit in bits))
+            left.remove(pair)
+            first, second = sorted(pair, key=lambda bit: len(columns.support(bit)))
+            if not self._gather(first, {}):
+                return False
+            wire = columns.support(first)[0]
+            if not self._gather(second, {wire: columns.pauli(wire, first)}):
+                return False
+        return True
+
+    def _gather(self, bit: int, fixed: Mapping[int, int]) -> bool:
+        """Bring a Pauli to one wire, using only a given Pauli of some wires; False: that takes too many."""
+        while len(self.columns.support(bit)) > 1:
+            if self.spent >= self.limit:
+                return False
+            self._spend(self._best_ending(bit, fixed)[0])
+        return True
+
     def _finish_measured(self) -> bool:
         """Bring each measured Pauli to one wire, without disturbing those that are there already."""
         columns = self.columns
-        open_bits = [1 << k for k in range(columns.rotations.bit_length(), columns.measured.bit_length())]
+        first = columns.rotations.bit_length()
+        open_bits = [1 << first + place for place in range(len(columns.outcomes))]
         final: set[int] = set()
         committed = 0
         while True:
@@ -319,37 +351,57 @@ class _Search:
             self._spend(step)
 
     def _best_measured(self, bits: list[int], final: set[int]) -> tuple[Step, int]:
+        # On a finished wire only the measured axis itself may be used.
+        return max(
+            (self._best_ending(bit, {wire: self.columns.pauli(wire, bit) for wire in final}) for bit in bits),
+            key=lambda found: found[1],
+        )
+
+    def _best_ending(self, bit: int, fixed: Mapping[int, int]) -> tuple[Step, int]:
+        """Return the quarter turn that shortens a Pauli and does the other ends most good, and how much.
+
+        Args:
+            bit: the Pauli.
+            fixed: wires of which only a given Pauli may be used.
+        """
         columns = self.columns
-        measured = columns.measured
+        ends = columns.ends
         best: tuple[Step, int] = ((), -(1 << 30))  # type: ignore[assignment]
-        for bit in bits:
-            for step in columns.shortenings(bit):
-                a, p, b, q = step
-                # On a finished wire only the measured axis itself may be used.
-                if (a in final and p != columns.pauli(a, bit)) or (b in final and q != columns.pauli(b, bit)):
-                    continue
-                new_a, new_b = columns.supports_after(step)
-                gain = (
-                    ((columns.x[a] | columns.z[a]) & measured).bit_count()
-                    + ((columns.x[b] | columns.z[b]) & measured).bit_count()
-                    - (new_a & measured).bit_count()
-                    - (new_b & measured).bit_count()
-                )
-                if gain > best[1]:
-                    best = (step, gain)
+        for step in columns.shortenings(bit):
+            a, p, b, q = step
+            if fixed.get(a, p) != p or fixed.get(b, q) != q:
+                continue
+            new_a, new_b = columns.supports_after(step)
+            gain = (
+                ((columns.x[a] | columns.z[a]) & ends).bit_count()
+                + ((columns.x[b] | columns.z[b]) & ends).bit_count()
+                - (new_a & ends).bit_count()
+                - (new_b & ends).bit_count()
+            )
+            if gain > best[1]:
+                best = (step, gain)
         return best
 
     def outcomes(self) -> dict[int, tuple[int, Quaternion]]:
-        """Return for each wire measured in the source the wire and the frame that measure the same here."""
+        """Return for each measured or kept wire of the source the wire and the frame that stand for it."""
         columns = self.columns
         found: dict[int, tuple[int, Quaternion]] = {}
         first = columns.rotations.bit_length()
         for index, source in enumerate(columns.outcomes):
-            bit = 1 << (first + index)
-            wire = columns.support(bit)[0]
-            turn = _TO_Z[columns.pauli(wire, bit), bool(columns.sign & bit)]
+            wire, turn = self._upright(1 << (first + index))
             found[source] = wire, product(turn, self.program.frames[wire])
+        for (source, kept), (x_bit, z_bit) in zip(self.source.kept.items(), columns.kept, strict=True):
+            wire, turn = self._upright(z_bit)
+            x, y, _ = rotate(turn, _AXES[columns.pauli(wire, x_bit)])
+            azimuth = atan2(y, x) + (pi if columns.sign & x_bit else 0.0)
+            turn = product(about(Z, -azimuth), turn)
+            found[source] = wire, product(kept.rest, product(turn, self.program.frames[wire]))
         return found
+
+    def _upright(self, bit: int) -> tuple[int, Quaternion]:
+        """Return the only wire of a Pauli, and the turn that makes it Z there."""
+        wire = self.columns.support(bit)[0]
+        return wire, _TO_Z[self.columns.pauli(wire, bit), bool(self.columns.sign & bit)]
 
 
 def synthesise(

@@ -3,14 +3,16 @@
 
 A circuit that ends in measurements is a list of rotations ``exp(-iθ/2 P)`` followed by the measurement of n
 commuting Paulis. Quarter turns are Clifford gates: they are not kept but conjugate everything after them.
-Directions that are no Pauli axis are brought to one by rotations of their own.
+Directions that are no Pauli axis are brought to one by rotations of their own. A wire that is not measured,
+and whose state is to stay, has two Paulis, for X and Z, in place of the measured one.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import atan2, pi
-from typing import Any
+from typing import Any, NamedTuple
 
 from qiskit.circuit import ParameterExpression
 
@@ -24,7 +26,9 @@ from qiskit_parallel_ionq.compiler.rotations import (
     Y,
     Z,
     about,
+    alignment,
     back_z,
+    inverse,
     product,
     rotate,
 )
@@ -72,6 +76,16 @@ class Rotation:
         return not ((self.x & z).bit_count() + (self.z & x).bit_count()) & 1
 
 
+class Kept(NamedTuple):
+    """A wire that the circuit does not measure, and whose state at the end is to stay."""
+
+    x: Pauli
+    """What X of the wire was before the Clifford gates."""
+    z: Pauli
+    rest: Quaternion
+    """The rotation of the wire that comes last."""
+
+
 @dataclass(slots=True)
 class PauliProgram:
     """Rotations in order, and what is measured after them."""
@@ -80,6 +94,8 @@ class PauliProgram:
     rotations: list[Rotation]
     measured: dict[int, Pauli]
     """Wire that the circuit measured -> the Pauli to measure, sign included."""
+    kept: dict[int, Kept] = field(default_factory=dict)
+    """Wire whose state is to stay -> what its state is read from."""
     _blockers: list[int] = field(default_factory=list)
 
     def blockers(self) -> list[int]:
@@ -103,25 +119,35 @@ class PauliProgram:
     def is_plain(self, length: int) -> bool:
         """Return whether there is nothing to find: all on two wires at most, `length` or more on two."""
         sizes = [(rotation.x | rotation.z).bit_count() for rotation in self.rotations]
-        ends = [(p[0] | p[1]).bit_count() for p in self.measured.values()]
+        paulis = [*self.measured.values(), *(p for kept in self.kept.values() for p in (kept.x, kept.z))]
+        ends = [(p[0] | p[1]).bit_count() for p in paulis]
         return max(sizes, default=0) <= 2 and max(ends, default=0) <= 1 and sizes.count(2) >= length
 
 
 def split_tail(items: list[Item]) -> tuple[list[Term], list[Fence]] | None:
-    """Return the interactions and the measurements after them, or None if anything comes later."""
+    """Return the interactions and the fences after them, or None if more than fences comes after.
+
+    After its first fence a wire has no interaction and no pulse: all of its fences find the same direction on
+    +z, and a measured wire only has z rotations after the measurement. There is no delay and no reset.
+    """
     terms: list[Term] = []
     tail: list[Fence] = []
-    closed: set[int] = set()
+    upright: dict[int, Vector] = {}  # by wire, what its fences find on +z
     for item in items:
         if isinstance(item, Term):
-            if item.a in closed or item.b in closed:
+            if item.a in upright or item.b in upright:
                 return None
             terms.append(item)
-        elif item.demand is Demand.MEASURE or item.demand is Demand.POLE:
-            closed.update(item.wires)
-            tail.append(item)
-        else:
+            continue
+        is_end = item.demand is Demand.FULL and item.instruction is None and item is items[-1]
+        if item.is_delay or not (is_end or item.demand in (Demand.MEASURE, Demand.POLE)):
             return None
+        for wire, axis in zip(item.wires, item.axes, strict=True):
+            if alignment(axis, upright.setdefault(wire, axis)) <= 0:
+                return None
+            if item.demand is Demand.MEASURE:
+                upright[wire] = Z
+        tail.append(item)
     return terms, tail
 
 
@@ -179,6 +205,25 @@ class PauliReader:
                         x, z, r = self.image(single(wire, axis))
                         found[wire] = (x, z, r if positive else (r + 2) & 3)
         return found
+
+    def kept(self, tail: list[Fence], measured: Iterable[int]) -> dict[int, Kept]:
+        """Return what holds the state of each wire that the tail keeps and does not measure."""
+        ends = [fence for fence in tail if fence.demand is Demand.FULL]
+        return {
+            wire: Kept(
+                self.image(single(wire, 0)),
+                self.image(single(wire, 2)),
+                product(frame, inverse(self._tilt[wire])),
+            )
+            for fence in ends
+            for wire, frame in zip(fence.wires, fence.frames, strict=True)
+            if wire not in measured
+        }
+
+    def program(self, tail: list[Fence]) -> PauliProgram:
+        """Return everything that was taken, and what the tail makes of it."""
+        measured = self.measured(tail)  # may add rotations
+        return PauliProgram(len(self._tilt), self.rotations, measured, self.kept(tail, measured))
 
     def image(self, pauli: Pauli) -> Pauli:
         """Return the Pauli that stood here before the Clifford gates."""
@@ -267,9 +312,8 @@ class PauliReader:
 
 
 def read_paulis(terms: list[Term], tail: list[Fence], width: int) -> PauliProgram:
-    """Return the rotations of the interactions, and the Paulis that the fences measure."""
+    """Return the rotations of the interactions, and the Paulis that the fences measure or keep."""
     reader = PauliReader(width)
     for term in terms:
         reader.term(term)
-    measured = reader.measured(tail)  # may add rotations
-    return PauliProgram(width, reader.rotations, measured)
+    return reader.program(tail)

@@ -89,20 +89,24 @@ class ToNative(TransformationPass):
         family: the two-qubit gate of the device.
         level: optimization level, 0 to 3.
         relabelling: whether qubits may end on other wires.
+        final: whether nothing will follow, so that what no measurement sees may go.
     """
 
-    def __init__(self, family: Family, level: int, *, relabelling: bool = True) -> None:
+    def __init__(self, family: Family, level: int, *, relabelling: bool = True, final: bool = False) -> None:
         super().__init__()
         self.family = family
         self.level = level
         self.relabelling = relabelling
+        self.final = final
 
     def run(self, dag: DAGCircuit) -> DAGCircuit:
         """Compile, and report where each qubit ended."""
         circuit = dag_to_circuit(dag, copy_operations=False)
         if circuit.parameters:
             return dag
-        native, wires = to_native(circuit, self.family, self.level, relabelling=self.relabelling)
+        native, wires = to_native(
+            circuit, self.family, self.level, relabelling=self.relabelling, final=self.final
+        )
         report_permutation(self.property_set, dag, wires)
         return circuit_to_dag(native, copy_operations=False)
 
@@ -132,12 +136,12 @@ class Shorten(TransformationPass):
         """Rewrite, and report where each qubit ended."""
         circuit = dag_to_circuit(dag, copy_operations=False)
         if circuit.parameters:
-            template = shorten_template(circuit, self.level)
+            template = shorten_template(circuit, self.level, final=False)
             if template is None:
                 return dag
             report_permutation(self.property_set, dag, template[1])
             return circuit_to_dag(template[0], copy_operations=False)
-        found = shortest(circuit, self.family, self.level, relabelling=True)
+        found = shortest(circuit, self.family, self.level, relabelling=True, final=False)
         report_permutation(self.property_set, dag, found.wires)
         return circuit_to_dag(to_proxies(found.items, circuit), copy_operations=False)
 
@@ -233,11 +237,22 @@ class IonQScheduling(PassManagerStagePlugin):
         self, pass_manager_config: PassManagerConfig, optimization_level: int | None = None
     ) -> PassManager:
         """Build the stage."""
-        target = pass_manager_config.target
-        stage = PassManager()
-        if target is not None and is_native_target(target):
-            # What levels 2 and 3 search for was found in the translation stage.
-            level = 0 if optimization_level == 0 else 1
-            stage.append(ToNative(target_family(target), level, relabelling=not is_restricted(target)))
-        stage.append([TrivialLayout(), KeepParameters()])
-        return stage
+        return scheduling(pass_manager_config.target, optimization_level)
+
+
+def scheduling(target: Target | None, optimization_level: int | None, *, final: bool = False) -> PassManager:
+    """Return the passes that end in native gates, and that note what libraries look for.
+
+    Args:
+        target: where the circuit is to run.
+        optimization_level: 0 to 3.
+        final: whether nothing will follow, so that what no measurement sees may go.
+    """
+    stage = PassManager()
+    if target is not None and is_native_target(target):
+        # What levels 2 and 3 search for was found in the translation stage.
+        level = 0 if optimization_level == 0 else 1
+        relabelling = not is_restricted(target)
+        stage.append(ToNative(target_family(target), level, relabelling=relabelling, final=final))
+    stage.append([TrivialLayout(), KeepParameters()])
+    return stage

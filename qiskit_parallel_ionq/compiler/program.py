@@ -95,6 +95,11 @@ class Fence:
         """The directions, in starting frames, that are +z here."""
         return tuple(back_z(frame) for frame in self.frames)
 
+    @property
+    def is_delay(self) -> bool:
+        """Whether time passes here: the state before it matters, not only what is measured later."""
+        return self.instruction is not None and self.instruction.name == "delay"
+
 
 Item = Term | Fence
 

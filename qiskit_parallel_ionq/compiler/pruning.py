@@ -11,9 +11,10 @@ def drop_unseen(items: list[Item], width: int) -> list[Item]:
     """Return the items without the interactions that commute with everything later, measurements included.
 
     Looking back from the end, a wire is free (None: nothing later acts on it), sees one direction only, or is
-    busy. What is measured on a wire is its z axis; what a reset or the end of an unmeasured wire forgets is
-    free. So this removes both what lies outside the light cone of the measurements and what is diagonal
-    before them. Only valid for circuits whose meaning is their measured distribution.
+    busy. What is measured on a wire is its z axis; what a reset forgets is free, and so is the end of a wire
+    without a `Demand.FULL`. So this removes both what lies outside the light cone of the measurements and
+    what is diagonal before them. The probability of each sequence of outcomes stays, and so does the state
+    that it leaves on wires that end in `Demand.FULL`. Nothing before a delay is removed.
     """
     seen: list[Vector | bool | None] = [None] * width  # None: free, a direction: only that, True: busy
     kept: list[Item] = []
@@ -30,7 +31,7 @@ def drop_unseen(items: list[Item], width: int) -> list[Item]:
         elif item.demand is Demand.RESET:
             for wire in item.wires:
                 seen[wire] = None
-        elif item.demand is Demand.FULL:
+        elif item.demand is Demand.FULL or item.is_delay:
             for wire in item.wires:
                 seen[wire] = True
         kept.append(item)

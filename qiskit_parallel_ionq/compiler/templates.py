@@ -50,17 +50,24 @@ _UPRIGHT: dict[Vector, Quaternion] = {Z: IDENTITY, X: (HALF, 0.0, -HALF, 0.0), Y
 """The turn that takes each axis to +z."""
 
 
-def shorten_template(circuit: QuantumCircuit, level: int) -> tuple[QuantumCircuit, list[int]] | None:
+def shorten_template(
+    circuit: QuantumCircuit, level: int, *, final: bool
+) -> tuple[QuantumCircuit, list[int]] | None:
     """Return a shorter circuit that measures the same for all values, and where each qubit ends.
 
     None if none was found, or if the circuit is not of the kind: measured at its end, with parameters only in
     gates that are rotations.
+
+    Args:
+        circuit: gates that `reading` knows.
+        level: 2 or 3.
+        final: nothing will follow. Otherwise the state of qubits that are not measured stays, too.
     """
-    read = _read(circuit) if has_measurement(circuit) else None
+    read = _read(circuit, final=final) if has_measurement(circuit) else None
     if read is None:
         return None
     source, tail, wires = read
-    length = _length(circuit)
+    length = _length(circuit, final=final)
     best: tuple[QuantumCircuit, list[int]] | None = None
     for settings in SETTINGS[level]:
         writer = _Writer(circuit)
@@ -70,14 +77,14 @@ def shorten_template(circuit: QuantumCircuit, level: int) -> tuple[QuantumCircui
     return best
 
 
-def _length(circuit: QuantumCircuit) -> int:
+def _length(circuit: QuantumCircuit, *, final: bool) -> int:
     """Return how many interactions level 1 leaves for generic values of the parameters."""
     values = [0.1 + 0.618 * index % 1.3 for index in range(circuit.num_parameters)]
-    return shortest(circuit.assign_parameters(values), "zz", 1, relabelling=True).length
+    return shortest(circuit.assign_parameters(values), "zz", 1, relabelling=True, final=final).length
 
 
-def _read(circuit: QuantumCircuit) -> tuple[PauliProgram, list[Fence], list[int]] | None:
-    """Return the Pauli rotations, the fences that measure, and where swaps leave each qubit."""
+def _read(circuit: QuantumCircuit, *, final: bool) -> tuple[PauliProgram, list[Fence], list[int]] | None:
+    """Return the Pauli rotations, the fences at the end, and where swaps leave each qubit."""
     index = {qubit: i for i, qubit in enumerate(circuit.qubits)}
     carried = Program(circuit.num_qubits, merging=False)
     paulis = PauliReader(circuit.num_qubits)
@@ -95,6 +102,8 @@ def _read(circuit: QuantumCircuit) -> tuple[PauliProgram, list[Fence], list[int]
         qubits = [index[qubit] for qubit in instruction.qubits]
         wires = [carried.wires[qubit] for qubit in qubits]
         name, params = instruction.name, instruction.params
+        if name == "delay":
+            return None
         if FENCES.get(name) in (Demand.POLE, Demand.MEASURE):
             closed.update(wires)
             carried.fence(FENCES[name], tuple(wires), instruction)
@@ -122,8 +131,10 @@ def _read(circuit: QuantumCircuit) -> tuple[PauliProgram, list[Fence], list[int]
             paulis.turn_by(pauli, params[0] if plus == also else -params[0])
         else:
             return None
-    measured = paulis.measured(tail)  # may add rotations
-    return PauliProgram(carried.width, paulis.rotations, measured), tail, list(carried.wires)
+    if not final:
+        carried.fence(Demand.FULL, tuple(range(carried.width)))
+        drain()
+    return paulis.program(tail), tail, list(carried.wires)
 
 
 def _turn(carried: Program, paulis: PauliReader, wire: int, axis: Vector, angle: Any) -> None:
@@ -164,8 +175,9 @@ class _Writer:
         for wire, frame in zip(fence.wires, fence.frames, strict=True):
             self._turn(wire, product(frame, inverse(self._settled[wire])))
             self._settled[wire] = IDENTITY if fence.demand is Demand.MEASURE else frame
-        qubits = tuple(self.circuit.qubits[wire] for wire in fence.wires)
-        self.circuit.append(fence.instruction.replace(qubits=qubits), copy=False)
+        if fence.instruction is not None:
+            qubits = tuple(self.circuit.qubits[wire] for wire in fence.wires)
+            self.circuit.append(fence.instruction.replace(qubits=qubits), copy=False)
 
     def _raise(self, wire: int, axis: Vector) -> None:
         """Write whatever makes an axis z."""

@@ -191,7 +191,7 @@ class NativeTemplate:
         relabelling: bool,
     ) -> None:
         if level > 1 and relabelling and parameters is not None:
-            shorter = shorten_template(circuit, level)
+            shorter = shorten_template(circuit, level, final=True)
             circuit = circuit if shorter is None else shorter[0]
         self._width = circuit.num_qubits
         self._family: Family = family
@@ -300,7 +300,12 @@ class NativeTemplate:
             act(program, wires, values if places is None else [row[place] for place in places])
         program.wires[:] = self._wires
         found = improve(
-            program, self._family, self._level, measured=self._measured, relabelling=self._relabelling
+            program,
+            self._family,
+            self._level,
+            measured=self._measured,
+            relabelling=self._relabelling,
+            final=True,
         )
         return arrange(found.items, self._width, self._family) if self._level else found.items
 

@@ -75,4 +75,4 @@ def test_a_value_that_is_no_number_is_refused_by_name_and_position(value):
     circuit.h(0)
     circuit.rzz(value, 0, 1)
     with pytest.raises(CompileError, match=r"'ansatz'.*'rzz' at position 1"):
-        shortest(circuit, "zz", 1, relabelling=True)
+        shortest(circuit, "zz", 1, relabelling=True, final=True)

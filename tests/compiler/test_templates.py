@@ -55,7 +55,7 @@ def test_each_rotation_is_read_with_its_axis_and_sign(name, lab):
     circuit.u(angles[0], 0.4, angles[1], 1)
     circuit.h(range(4))
     circuit = lab.measure(circuit, range(4))
-    short, wires = shorten_template(circuit, 2)
+    short, wires = shorten_template(circuit, 2, final=True)
     assert sorted(wires) == [0, 1, 2, 3]
     values = [0.4, -1.3, 2.2]
     lab.assert_same_distribution(short.assign_parameters(values), circuit.assign_parameters(values))
@@ -67,5 +67,5 @@ def test_a_template_that_cannot_get_shorter_stays(lab):
     circuit.h([0, 1])
     circuit.rzz(angle, 0, 1)
     circuit.h([0, 1])
-    assert shorten_template(lab.measure(circuit, [0, 1]), 2) is None
-    assert shorten_template(circuit, 2) is None  # not measured
+    assert shorten_template(lab.measure(circuit, [0, 1]), 2, final=True) is None
+    assert shorten_template(circuit, 2, final=True) is None  # not measured

@@ -40,7 +40,7 @@ from .preflight import fitted, refuse_delays, require_measurement
 from .rerun import next_generation
 from .stream import ParallelIonQStream
 from .stretch import Sender, Stretch, stretch_size
-from .target import Gateset, device_target, family_of, spelled_out
+from .target import WIDE_GATES, Gateset, device_target, family_of, spelled_out
 from .wire import CatalogEntry, Characterization, CostEstimate
 from .workshop import encode_all, require_processes
 
@@ -177,6 +177,15 @@ class ParallelIonQBackend(BackendV2):
         """
         found = self.target.build_coupling_map()
         return CouplingMap.from_full(self.num_qubits) if found is None and _is_drawn() else found
+
+    @property
+    def operation_names(self) -> list[str]:
+        """Names of the operations of `target` on one and two qubits, and of measurements and control flow.
+
+        ``transpile(..., coupling_map=...)`` makes a target of these, and refuses any wider gate.
+        """
+        target = self.target
+        return [name for name in target.operation_names if name not in WIDE_GATES]
 
     def _target_with(self, noise_model: str | None) -> Target:
         """Return the gates that run here, those of the modelled machine on the simulator."""

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 from qiskit.circuit import (
+    BoxOp,
     BreakLoopOp,
     ContinueLoopOp,
     Delay,
@@ -38,12 +39,16 @@ from qiskit_parallel_ionq.wire import CatalogEntry, Characterization
 
 Gateset = Literal["native", "qis"]
 
+WIDE_GATES = frozenset({"ccx", "ccz", "cswap"})
+"""Gates of three qubits that a target lists."""
+
 _MS_DEVICES = ("aria", "harmony", "simulator")
 _CONTROL_FLOW: dict[str, type[Instruction]] = {
     "if_else": IfElseOp,
     "while_loop": WhileLoopOp,
     "for_loop": ForLoopOp,
     "switch_case": SwitchCaseOp,
+    "box": BoxOp,
     "break_loop": BreakLoopOp,
     "continue_loop": ContinueLoopOp,
 }

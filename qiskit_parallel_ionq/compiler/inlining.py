@@ -8,6 +8,7 @@ IonQ runs in no other way.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -53,6 +54,14 @@ def _inlined(circuit: QuantumCircuit, place: str) -> QuantumCircuit:
     flat = circuit.copy_empty_like()
     _write_out(circuit, flat, flat.qubits, flat.clbits, place, 0)
     return flat
+
+
+def is_users_gate(node: Any) -> bool:
+    """Return whether an instruction of a circuit, or its node in a DAG, is a gate that a user made."""
+    if node.is_standard_gate() or node.is_control_flow():
+        return False
+    kind: type = type(getattr(node, "op", None) or node.operation)
+    return _is_users_kind(kind)
 
 
 def _is_users(instruction: Any) -> bool:
@@ -116,13 +125,39 @@ def _write_flow(
         onto.barrier(qubits)
     elif _is_counted(operation):
         indices, parameter, body = operation.params
-        body = _inlined(body, f"{here}, in it")
-        for index in indices:
-            turn = body if parameter is None else body.assign_parameters({parameter: index}, strict=False)
+        for turn in _turns(indices, parameter, _inlined(body, f"{here}, in it")):
             onto.compose(turn, qubits, clbits, inplace=True)
     else:
         blocks = [_inlined(block, f"{here}, in it") for block in operation.blocks]
         onto.append(operation.replace_blocks(blocks), qubits, clbits)
+
+
+def turns_of(operation: Any) -> QuantumCircuit | None:
+    """Return a loop written out if its own parameter is in its gates; None for anything else.
+
+    Raises:
+        CompileError: it may end early, or has too many turns.
+    """
+    if operation.name != "for_loop":
+        return None
+    indices, parameter, body = operation.params
+    if parameter is None or parameter not in body.parameters:
+        return None
+    if not _is_counted(operation):
+        raise CompileError(
+            f"a for_loop of {len(indices)} turns has its own parameter {parameter.name!r} in gates, and "
+            f"native gates need numbers. Only loops of up to {_LONGEST} turns, without break and continue, "
+            "are written out. Write the turns out, or do without the parameter."
+        )
+    written = body.copy_empty_like()
+    for turn in _turns(indices, parameter, body):
+        written.compose(turn, inplace=True)
+    return written
+
+
+def _turns(indices: Any, parameter: Any, body: QuantumCircuit) -> Iterator[QuantumCircuit]:
+    for index in indices:
+        yield body if parameter is None else body.assign_parameters({parameter: index}, strict=False)
 
 
 def _is_counted(operation: Any) -> bool:

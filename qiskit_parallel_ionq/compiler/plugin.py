@@ -29,7 +29,7 @@ from qiskit_parallel_ionq.compiler.checking import is_native_target, is_restrict
 from qiskit_parallel_ionq.compiler.native import shortest, to_native
 from qiskit_parallel_ionq.compiler.proxies import to_proxies
 from qiskit_parallel_ionq.compiler.templates import shorten_template
-from qiskit_parallel_ionq.compiler.unrolling import UnrollNative, unrolling
+from qiskit_parallel_ionq.compiler.unrolling import UnrollNative, WriteOutLoops, unrolling
 from qiskit_parallel_ionq.gates import Family
 from qiskit_parallel_ionq.target import build_target, without_native_gates
 
@@ -169,6 +169,21 @@ def _translation(target: Target | None, config: PassManagerConfig) -> PassManage
     )
 
 
+def _proxies(target: Target) -> Target:
+    """Return what Qiskit's translation may use, also if ``basis_gates`` named the native gates alone."""
+    rest = without_native_gates(target)
+    if "rzz" in rest.operation_names and "u" in rest.operation_names:
+        return rest
+    pairs = target.build_coupling_map()
+    full = build_target(
+        target.num_qubits,
+        gateset="native",
+        family=target_family(target),
+        connectivity=None if pairs is None else list(pairs.get_edges()),
+    )
+    return without_native_gates(full)
+
+
 @lru_cache(maxsize=32)
 def _usual_translation(
     num_qubits: int, family: Family, approximation: float | None, synthesis: str
@@ -203,7 +218,7 @@ class IonQTranslation(PassManagerStagePlugin):
         if target is None or not is_native_target(target):
             return _translation(target, config)
         if is_restricted(target) or config.hls_config or config.unitary_synthesis_plugin_config:
-            translation = _translation(without_native_gates(target), config)
+            translation = _translation(_proxies(target), config)
         else:
             translation = _usual_translation(
                 target.num_qubits,
@@ -212,7 +227,7 @@ class IonQTranslation(PassManagerStagePlugin):
                 config.unitary_synthesis_method,
             )
         level = 2 if optimization_level is None else optimization_level
-        stage = PassManager(UnrollNative())
+        stage = PassManager([UnrollNative(), WriteOutLoops()])
         if is_restricted(target) or level == 1:
             return stage + translation
         if level == 0:

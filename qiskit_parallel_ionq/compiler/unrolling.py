@@ -12,6 +12,7 @@ from qiskit.dagcircuit import DAGCircuit
 from qiskit.transpiler import PassManager, TransformationPass
 from qiskit.transpiler.passes import BasisTranslator, HighLevelSynthesis, UnitarySynthesis
 
+from qiskit_parallel_ionq.compiler.inlining import is_users_gate, turns_of
 from qiskit_parallel_ionq.compiler.reading import READABLE, is_readable
 from qiskit_parallel_ionq.gates import NATIVE_NAMES
 
@@ -20,16 +21,43 @@ _CONTROL_FLOW = ("if_else", "for_loop", "while_loop", "switch_case", "box")
 
 
 class UnrollNative(TransformationPass):
-    """Rewrite the user's native gates into Qiskit's, so that the optimiser meets none from Python."""
+    """Rewrite the user's native gates into Qiskit's, so that the optimiser meets none from Python.
+
+    Gates that users made are rewritten, too, those read from OpenQASM 3 among them. They may have the name of
+    a known gate, and Qiskit's translation goes by names.
+    """
 
     def run(self, dag: DAGCircuit) -> DAGCircuit:
-        """Replace each native gate by its definition."""
+        """Replace each such gate by its definition."""
         for node in dag.op_nodes():
-            if node.name in NATIVE_NAMES and not node.is_standard_gate():
-                dag.substitute_node_with_dag(node, circuit_to_dag(node.op.definition))
-            elif node.is_control_flow():
+            if node.is_control_flow():
                 blocks = [dag_to_circuit(self.run(circuit_to_dag(block))) for block in node.op.blocks]
                 dag.substitute_node(node, node.op.replace_blocks(blocks))
+            elif node.name in NATIVE_NAMES or is_users_gate(node):
+                definition = node.op.definition
+                if definition is not None:
+                    dag.substitute_node_with_dag(node, self.run(circuit_to_dag(definition)))
+        return dag
+
+
+class WriteOutLoops(TransformationPass):
+    """Write out loops whose own parameter is in their gates: native gates need numbers.
+
+    Raises:
+        CompileError: such a loop may end early, or has too many turns.
+    """
+
+    def run(self, dag: DAGCircuit) -> DAGCircuit:
+        """Replace each such loop by its turns."""
+        for node in dag.op_nodes():
+            if node.is_control_flow():
+                blocks = [dag_to_circuit(self.run(circuit_to_dag(block))) for block in node.op.blocks]
+                operation = node.op.replace_blocks(blocks)
+                turns = turns_of(operation)
+                if turns is None:
+                    dag.substitute_node(node, operation)
+                else:
+                    dag.substitute_node_with_dag(node, circuit_to_dag(turns))
         return dag
 
 

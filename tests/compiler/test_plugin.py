@@ -8,8 +8,8 @@ import sys
 
 import numpy as np
 import pytest
-from qiskit import QuantumCircuit, transpile
-from qiskit.circuit import ParameterVector
+from qiskit import QuantumCircuit, QuantumRegister, qasm3, transpile
+from qiskit.circuit import Parameter, ParameterVector
 from qiskit.circuit.library import PauliEvolutionGate, QFTGate, efficient_su2
 from qiskit.primitives import BackendEstimatorV2, BackendSamplerV2, StatevectorEstimator
 from qiskit.providers import BackendV2, JobV1, Options
@@ -19,6 +19,7 @@ from qiskit.result import Result
 from qiskit.transpiler import generate_preset_pass_manager
 
 from qiskit_parallel_ionq.compiler import compile_circuit, is_isa, pass_manager
+from qiskit_parallel_ionq.errors import CompileError
 from qiskit_parallel_ionq.gates import GPI2Gate, GPIGate, MSGate, ZZGate
 from qiskit_parallel_ionq.target import build_target
 
@@ -322,3 +323,156 @@ def test_an_idle_qubit_is_not_taken_for_one_in_zero_by_other_targets(level, loca
         *(transpile(circuit, backend, optimization_level=level, **told) for backend in stages),
     ]:
         assert Operator.from_circuit(native).equiv(Operator(circuit), atol=1e-6)
+
+
+# ── what else transpile may be asked ──
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_circuits_read_from_openqasm3_can_be_transpiled(level, backend, lab):
+    """Every gate of such a circuit is made anew, and some have the names of Qiskit's."""
+    native = transpile(sample(), backend, optimization_level=1)
+    again = transpile(qasm3.loads(qasm3.dumps(native)), backend, optimization_level=level)
+    assert is_isa(again, backend.target)
+    assert np.allclose(lab.distribution(again), lab.distribution(native), atol=1e-6)
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_a_box_is_compiled_from_inside(level, backend):
+    circuit = QuantumCircuit(3)
+    circuit.h(0)
+    with circuit.box():
+        circuit.cx(0, 1)
+        circuit.rx(0.3, 1)
+    circuit.cx(1, 2)
+    native = transpile(circuit, backend, optimization_level=level)
+    assert is_isa(native, backend.target)
+    (box,) = [item.operation for item in native.data if item.name == "box"]
+    assert {"ms", "zz"} & {item.name for item in box.body.data}
+    assert Operator.from_circuit(opened(native)).equiv(Operator(opened(circuit)), atol=1e-6)
+
+
+def opened(circuit):
+    """Return a circuit with what is in its boxes in place of them, and its layout."""
+    out = circuit.copy_empty_like()
+    out._layout = circuit._layout
+    for item in circuit.data:
+        if item.name == "box":
+            out.compose(item.operation.body, item.qubits, inplace=True)
+        else:
+            out.append(item)
+    return out
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_a_loop_with_its_own_parameter_in_its_gates_is_written_out(level, backend, lab):
+    turn, other = Parameter("turn"), Parameter("other")
+    circuit = QuantumCircuit(2)
+    circuit.h(1)
+    with circuit.for_loop(range(1, 4), turn):
+        circuit.rx(turn / 3, 0)
+        with circuit.for_loop((2, 5), other):
+            circuit.rzx(turn * other / 7, 1, 0)
+    circuit.measure_all()
+    native = transpile(circuit, backend, optimization_level=level)
+    lab.assert_native(native, "ms" if "ms" in backend.target.operation_names else "zz")
+    written = QuantumCircuit(2)
+    written.h(1)
+    for first in range(1, 4):
+        written.rx(first / 3, 0)
+        for second in (2, 5):
+            written.rzx(first * second / 7, 1, 0)
+    written.measure_all()
+    assert np.allclose(lab.distribution(native), lab.distribution(written), atol=1e-6)
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_a_loop_that_cannot_be_written_out_is_refused_by_its_parameter(level, backend):
+    turn = Parameter("turn")
+    circuit = QuantumCircuit(1, 1)
+    with circuit.for_loop(range(4), turn):
+        circuit.rx(turn, 0)
+        circuit.measure(0, 0)
+        with circuit.if_test((0, 1)):
+            circuit.break_loop()
+    with pytest.raises(CompileError, match=r"for_loop of 4 turns has its own parameter 'turn'.*break"):
+        transpile(circuit, backend, optimization_level=level)
+
+
+@pytest.mark.parametrize("level", range(4))
+def test_a_loop_without_its_parameter_in_gates_stays_a_loop(level, backend):
+    circuit = QuantumCircuit(2)
+    with circuit.for_loop(range(3), Parameter("unused")):
+        circuit.cx(0, 1)
+        circuit.h(0)
+    assert transpile(circuit, backend, optimization_level=level).count_ops() == {"for_loop": 1}
+
+
+@pytest.mark.filterwarnings("ignore:Providing `coupling_map`:UserWarning")
+@pytest.mark.parametrize("level", range(4))
+@pytest.mark.parametrize("gateset", ["native", "qis"])
+def test_a_coupling_map_may_be_laid_over_the_backend_s(gateset, level, local):
+    backend = local.get_backend("simulator", gateset=gateset)
+    circuit = over_a_distance(wide=True)
+    allowed = [[0, 1], [1, 0], [1, 2], [2, 1]]
+    compiled = transpile(circuit, backend, coupling_map=allowed, optimization_level=level)
+    used = [
+        [compiled.find_bit(q).index for q in item.qubits] for item in compiled.data if item.name != "barrier"
+    ]
+    assert all(qubits in allowed for qubits in used if len(qubits) > 1)
+    assert is_isa(compiled, backend.target)
+    small = compact(compiled, 3)
+    assert np.allclose(outcomes_of(small), outcomes_of(circuit), atol=1e-6)
+
+
+def over_a_distance(*, wide):
+    """Return a measured circuit in which qubits interact that are no neighbours, perhaps three at once."""
+    circuit = QuantumCircuit(3)
+    circuit.h(0)
+    circuit.cx(0, 2)
+    if wide:
+        circuit.ccx(0, 1, 2)
+    circuit.rx(0.3, 1)
+    circuit.rzz(0.7, 1, 2)
+    circuit.swap(0, 2)
+    circuit.measure_all()
+    return circuit
+
+
+def compact(circuit, width):
+    """Return a circuit without its last qubits, which are idle."""
+    out = QuantumCircuit(QuantumRegister(width), *circuit.cregs)
+    for item in circuit.data:
+        wires = [circuit.find_bit(qubit).index for qubit in item.qubits]
+        if item.name != "barrier":
+            out.append(item.operation, wires, item.clbits)
+    return out
+
+
+def outcomes_of(circuit):
+    bare = circuit.remove_final_measurements(inplace=False)
+    wires = {
+        circuit.find_bit(i.clbits[0]).index: circuit.find_bit(i.qubits[0]).index
+        for i in circuit.data
+        if i.name == "measure"
+    }
+    return Statevector(bare).probabilities([wires[bit] for bit in range(len(wires))])
+
+
+@pytest.mark.filterwarnings("ignore:Providing `coupling_map`:UserWarning")
+@pytest.mark.parametrize("level", range(4))
+@pytest.mark.parametrize(
+    ("basis", "names"),
+    [
+        (["u", "cx"], {"u", "cx"}),
+        (["rz", "sx", "x", "cx"], {"rz", "sx", "x", "cx"}),
+        (["gpi", "gpi2", "ms"], {"gpi", "gpi2", "ms"}),
+    ],
+)
+@pytest.mark.parametrize("coupling", [None, [[0, 1], [1, 0], [1, 2], [2, 1]]])
+def test_basis_gates_may_be_laid_over_the_backend_s(coupling, basis, names, level, local):
+    backend = local.get_backend("simulator")
+    circuit = over_a_distance(wide=False)
+    compiled = transpile(circuit, backend, basis_gates=basis, coupling_map=coupling, optimization_level=level)
+    assert set(compiled.count_ops()) - {"measure", "barrier"} <= names
+    assert np.allclose(outcomes_of(compact(compiled, 3)), outcomes_of(circuit), atol=1e-6)

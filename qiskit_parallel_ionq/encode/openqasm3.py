@@ -11,16 +11,17 @@ from typing import Any
 
 from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister, qasm3
 from qiskit.circuit import Bit, Clbit, ForLoopOp, IfElseOp, Parameter, SwitchCaseOp, WhileLoopOp
-from qiskit.circuit.classical import expr
+from qiskit.circuit.classical import expr, types
 
 from ..errors import EncodeError
+from .conditions import bit_by_bit, equals, uses_register
 from .encoded import UNSENT, Readout, refusal
 
 _QUBITS, _CLBITS = "q", "c"  # the service reserves neither word
 
 
 class _Unsayable(Exception):  # noqa: N818 - it never leaves this module
-    """A condition on a register that cannot be said with its bits."""
+    """A condition on a register that cannot be written with its bits."""
 
 
 def openqasm3(circuit: QuantumCircuit, renumber: bool) -> tuple[bytes, int, Readout]:
@@ -47,8 +48,8 @@ def openqasm3(circuit: QuantumCircuit, renumber: bool) -> tuple[bytes, int, Read
         mover.copy(sent, flat, places)
     except _Unsayable:
         raise EncodeError(
-            f"circuit {circuit.name!r} uses a whole classical register in a condition that cannot be said "
-            "bit by bit; compare it with a number for equality, or use single bits"
+            f"circuit {circuit.name!r} uses a whole classical register in a way that cannot be written bit "
+            "by bit, such as arithmetic or a switch. Use comparisons, bitwise operations or single bits."
         ) from None
     try:
         source = qasm3.Exporter(disable_constants=True).dumps(flat)  # plain numbers, not the nearest π/n
@@ -144,10 +145,15 @@ class _Mover:
             return places[left], value
         if left.name in self._registers:
             return self._registers[left.name], value
-        return self._expression(_equals(left, value), places)
+        return self._expression(equals(left, value), places)
 
     def _expression(self, node: Any, places: Mapping[Bit, Bit]) -> Any:
         """Return an expression over the bits that ``places`` leads to."""
+        if _computes(node) and not self._is_whole(node):
+            said = bit_by_bit(node)
+            if said is None:
+                raise _Unsayable
+            return self._expression(said, places)
         if isinstance(node, expr.Var):
             if node.standalone:
                 return node
@@ -165,25 +171,17 @@ class _Mover:
                 self._expression(node.target, places), self._expression(node.index, places), node.type
             )
         if isinstance(node, expr.Binary):
-            said = self._bit_by_bit(node)
-            if said is not None:
-                return self._expression(said, places)
             left, right = self._expression(node.left, places), self._expression(node.right, places)
             return expr.Binary(node.op, left, right, node.type)
         return node
 
-    def _bit_by_bit(self, node: expr.Binary) -> Any:
-        """Return ``register == number`` or ``!=`` said with bits, or None where that is not what it is."""
+    def _is_whole(self, node: Any) -> bool:
+        """Return whether an expression compares a register that stays whole with a number for equality."""
+        if not isinstance(node, expr.Binary) or not isinstance(node.right, expr.Value):
+            return False
         register = getattr(node.left, "var", None)
-        if not isinstance(register, ClassicalRegister) or not isinstance(node.right, expr.Value):
-            return None
-        if register.name in self._registers:
-            return None
-        if node.op is expr.Binary.Op.EQUAL:
-            return _equals(register, node.right.value)
-        if node.op is expr.Binary.Op.NOT_EQUAL:
-            return expr.logic_not(_equals(register, node.right.value))
-        return None
+        is_known = isinstance(register, ClassicalRegister) and register.name in self._registers
+        return is_known and node.op in (expr.Binary.Op.EQUAL, expr.Binary.Op.NOT_EQUAL)
 
 
 def _renamed(parameter: Any, body: QuantumCircuit) -> tuple[Any, QuantumCircuit]:
@@ -195,14 +193,12 @@ def _renamed(parameter: Any, body: QuantumCircuit) -> tuple[Any, QuantumCircuit]
     return other, body.assign_parameters({parameter: other}) if parameter in body.parameters else body
 
 
-def _equals(register: ClassicalRegister, value: int) -> Any:
-    if value >> len(register):
-        return expr.lift(False)
-    bits = [expr.lift(bit) if value >> k & 1 else expr.logic_not(bit) for k, bit in enumerate(register)]
-    every = bits[0]
-    for bit in bits[1:]:
-        every = expr.logic_and(every, bit)
-    return every
+def _computes(node: Any) -> bool:
+    """Return whether a condition is true or false by what whole registers hold as integers."""
+    if not isinstance(node.type, types.Bool) or not uses_register(node):
+        return False
+    operands = [getattr(node, name, None) for name in ("left", "operand", "target")]
+    return any(isinstance(getattr(operand, "type", None), types.Uint) for operand in operands)
 
 
 def _final_sources(

@@ -67,7 +67,7 @@ def test_a_suite_of_others_passes_but_for_what_is_listed(name, library_python, s
         *suite["files"],
     ]  # fmt: skip
     environment = {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"},
         "PYTHONPATH": str(HERE),
         "PYTHONDONTWRITEBYTECODE": "1",
         "QPI_FACE": suite["face"],

@@ -150,7 +150,7 @@ class Conductor:
             self._drop_request(batch, number, after)
         if not isinstance(event, Seen) or after.phase is not before.phase:
             self._note(batch, number, event)
-        if before.phase is Phase.UNKNOWN:
+        if before.phase is Phase.UNKNOWN and after.phase is not Phase.UNKNOWN:
             self._ledgers[batch].doubts.pop(number, None)
         if isinstance(event, Accepted):
             self._note_project(batch, self._ledgers[batch])

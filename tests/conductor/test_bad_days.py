@@ -11,12 +11,14 @@ from qiskit.providers import JobStatus
 
 from qiskit_parallel_ionq.errors import (
     AuthenticationError,
+    CircuitCancelledError,
     CircuitFailedError,
     DetachedError,
     SubmissionUnknownError,
     TransportError,
     api_error,
 )
+from qiskit_parallel_ionq.lifecycle import Phase
 from qiskit_parallel_ionq.merge import composite_status
 
 
@@ -80,6 +82,25 @@ def test_only_the_lost_circuit_waits(simulation):
     batch = run.send(5)
     run.finish(batch, until=3.0)
     assert sorted(batch.finished) == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("is_stored", [True, False])
+@pytest.mark.parametrize("target", ["simulator", "qpu.forte-1"])
+def test_a_cancelled_run_still_finds_out_about_a_submission_whose_answer_was_lost(
+    simulation, is_stored, target
+):
+    run = simulation(execution=3000.0, listing_lag=3.0)
+    run.ionq.post_faults = ["lost after store" if is_stored else "lost before store"]
+    batch = run.send(2, target=target)
+    run.finish(batch, until=2.0)
+    assert batch.submissions[0].phase is Phase.UNKNOWN
+    run.conductor.cancel(batch, include_running=True)
+    run.conductor.detach(batch)
+    run.finish(batch, until=2000.0)
+    assert batch.is_over
+    assert {type(error) for error in batch.errors.values()} == {CircuitCancelledError}
+    assert len(run.ionq.jobs_stored) == (2 if is_stored else 1)
+    assert all(job.cancelled for job in run.ionq.jobs_stored)
 
 
 def test_with_never_a_lost_submission_is_reported_with_its_token_and_not_sent_again(simulation, assert_right):

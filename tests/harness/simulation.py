@@ -37,6 +37,7 @@ from .adversary import Adversary
 from .clock import Clock, Process
 from .faults import Script
 from .history import CLOCK, History
+from .planned import require_plans
 from .service import KEY, Request, Service, http_date
 
 if TYPE_CHECKING:
@@ -221,6 +222,16 @@ class Client:
         provider._api = Api(self.network)
         provider._conductor = Conductor(Worker(provider._api, lambda: clock.now), loop)
         self.provider = provider
+        conductor, turn = provider._conductor, loop.turn
+
+        def checked_turn() -> None:
+            turn()
+            try:
+                require_plans(conductor)
+            except AssertionError as error:
+                clock.failures.append(error)
+
+        loop.turn = checked_turn
         self.process.spawn(loop._run)
 
     # -- what the loop takes for its pool and its thread ---------------------------------------

@@ -107,6 +107,20 @@ def test_with_never_nothing_is_bought_twice_however_late_things_come(seed):
     assert set(life.history.errors.values()) <= {"SubmissionUnknownError", "NotSentError"}
 
 
+def test_a_run_that_is_cancelled_while_an_answer_is_in_doubt_keeps_a_listing_planned():
+    script = Script(plan={POST: {1: Fault("reset", after=True)}, STORED: {1: Fault("hidden", seconds=20.0)}})
+    with World(replace(KIND, queue=1000.0), 0, script) as world:
+        client = world.client()
+        get_job = client.run(CIRCUITS[:3])
+        world.pass_time(2.0)
+        get_job().cancel(include_running=True)
+        assert world.until(lambda: client.is_done(get_job))
+        history = world.history(get_job())
+    assert check(history) == []
+    assert set(history.errors.values()) == {"CircuitCancelledError"}
+    assert all(jobs == [] for jobs in history.charged.values())
+
+
 def test_the_simulation_can_tell_a_client_that_does_not_wait(monkeypatch):
     # Without time to settle, what comes late is bought again: the worlds above are bad enough to show it.
     from qiskit_parallel_ionq.reconcile import Doubt

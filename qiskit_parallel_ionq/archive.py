@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import stat
 import time
@@ -16,9 +15,8 @@ from . import chronicle
 from .chronicle import Chronicle, Run
 from .errors import JournalError, RunBusyError
 from .journal import BODIES, RESULTS, Disk, Journal, ReadAlong, Record
+from .logs import logger
 from .state_folder import SUFFIX, VARIABLE, default_folder, is_run_id, last_change, recorded_runs
-
-logger = logging.getLogger("qiskit_parallel_ionq")
 
 KEEP_SECONDS = 30 * 24 * 3600.0
 KEEP_RUNS = 1_000

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
@@ -33,6 +32,7 @@ from .errors import BudgetError, CircuitError, IonQError, JobError, OptionError,
 from .facts import BackendStatus
 from .job import ParallelIonQJob
 from .journal import Record
+from .logs import logger
 from .options import RunOptions
 from .packer import Packer
 from .parcel import Parcel
@@ -43,8 +43,6 @@ from .stretch import Sender, Stretch, stretch_size
 from .target import WIDE_GATES, Gateset, device_target, family_of, spelled_out
 from .wire import CatalogEntry, Characterization, CostEstimate
 from .workshop import encode_all, require_processes
-
-logger = logging.getLogger("qiskit_parallel_ionq")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,11 +9,12 @@ import threading
 import time
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from .batch import Batch, Progress
+from .logs import logger
 from .outlook import Outlook, outlook
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _SHAPE = "{percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
 _AROUND = len("100%|| / [00:00]")
 _SHORTEST_BAR = 6
 _INTERVAL = 0.1
+_NO_BAR = "The progress bar cannot be drawn (%r); the run goes on"
 _BUSY = 20.0
 """So many times as long as a look at the run took is waited before the next."""
 _DROPPED = ("rate", "waiting", "running", "queued", "left", "not_sent", "cancelled", "failed")
@@ -40,10 +42,13 @@ def progress_bar(batch: Batch) -> Iterator[None]:
     if batch.is_over or not is_watched():
         yield
         return
-    over = threading.Event()
-    with _kind_of_bar()(total=batch.total, bar_format=_SHAPE, dynamic_ncols=True) as bar:
+    with _bar(batch.total) as bar:
+        if bar is None:
+            yield
+            return
         if not math.isnan(batch.stamps.began):
             bar.start_t -= time.monotonic() - batch.stamps.began
+        over = threading.Event()
         thread = threading.Thread(target=_follow, args=(batch, bar, over), name="ionq-progress", daemon=True)
         thread.start()
         try:
@@ -51,7 +56,22 @@ def progress_bar(batch: Batch) -> Iterator[None]:
         finally:
             over.set()
             thread.join()
-            _show(batch, bar)
+
+
+@contextmanager
+def _bar(total: int) -> Iterator[Any]:
+    """Make a bar, and close it; None where that raises: what stderr does must not end a wait for results."""
+    try:
+        bar = _kind_of_bar()(total=total, bar_format=_SHAPE, dynamic_ncols=True)
+    except Exception as error:  # noqa: BLE001 - stderr may be closed, or an object of the user's own
+        logger.warning(_NO_BAR, error)
+        bar = None
+    try:
+        yield bar
+    finally:
+        with suppress(Exception):
+            if bar is not None:
+                bar.close()
 
 
 def _kind_of_bar() -> Any:
@@ -64,10 +84,14 @@ def _kind_of_bar() -> Any:
 
 def _follow(batch: Batch, bar: tqdm, over: threading.Event) -> None:
     took = 0.0
-    while not over.wait(max(_INTERVAL, _BUSY * took)):
-        began = time.monotonic()
+    try:
+        while not over.wait(max(_INTERVAL, _BUSY * took)):
+            began = time.monotonic()
+            _show(batch, bar)
+            took = time.monotonic() - began
         _show(batch, bar)
-        took = time.monotonic() - began
+    except Exception as error:  # noqa: BLE001 - as in `_bar`
+        logger.warning(_NO_BAR, error)
 
 
 def _show(batch: Batch, bar: tqdm) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import atexit
 import difflib
-import logging
 import os
 import platform
 import random
@@ -45,6 +44,7 @@ from .errors import (
 from .facts import is_wanted, least_busy
 from .job import ParallelIonQJob
 from .journal import NoRecord, Record
+from .logs import logger
 from .policy import Backoff, is_passing, retry_after
 from .recall import Recall
 from .target import Gateset
@@ -56,7 +56,6 @@ from .workshop import require_processes
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-logger = logging.getLogger("qiskit_parallel_ionq")
 
 _T = TypeVar("_T")
 

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Any, Protocol, TypeVar
@@ -17,13 +16,13 @@ from .conductor import NEVER_HANDED_OVER, Conductor
 from .errors import CredentialsError, IonQError, JobError, JournalError, NotSentError, RunBusyError
 from .job import ParallelIonQJob
 from .journal import NoRecord, Record
+from .logs import logger
 from .reconcile import Listing
 from .salvage import rebuilt_run, single_job
 from .state_folder import is_run_id
 from .target import Gateset
 from .worker import Report
 
-logger = logging.getLogger("qiskit_parallel_ionq")
 _T = TypeVar("_T")
 
 _NOT_IN_THE_ACCOUNT = JobError(

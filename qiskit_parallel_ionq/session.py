@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import copy
 import json
-import logging
 import math
 import threading
 import time
@@ -30,6 +29,7 @@ from .errors import (
     TransportError,
 )
 from .job import ParallelIonQJob
+from .logs import logger
 from .policy import Verdict, verdict_on_submission
 from .stream import ParallelIonQStream
 from .transport import Reply
@@ -38,7 +38,6 @@ from .wire import SessionRecord
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-logger = logging.getLogger("qiskit_parallel_ionq")
 _T = TypeVar("_T")
 
 

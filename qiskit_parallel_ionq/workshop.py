@@ -7,7 +7,6 @@ a key stays with the one who keeps the run's record.
 
 from __future__ import annotations
 
-import logging
 import os
 import pickle
 from collections import deque
@@ -23,8 +22,7 @@ from ._version import __version__
 from .drafts import Draft
 from .encode import EncodedCircuit
 from .errors import CompileError, IonQError, OptionError
-
-logger = logging.getLogger("qiskit_parallel_ionq")
+from .logs import logger
 
 CHUNK = 25
 """Circuits that are sent out together: enough to be worth the way, few enough to keep everybody busy."""

@@ -50,11 +50,9 @@ def batch():
 
 
 def finish(batch: Batch, index: int, error: Exception | None = None) -> None:
-    if error:
-        batch.errors[index] = error
-    else:
+    if error is None:
         batch.outcomes.put(index, Outcome(1, np.array([0]), np.array([1])))
-    batch.finished.append(index)
+    batch.end(index, error)
     batch.notify()
 
 
@@ -103,6 +101,29 @@ def test_the_bar_ends_where_waiting_ends(batch):
         finish(batch, 0)
     assert "1/4" in screen.line
     assert "3 waiting" in screen.line
+
+
+class BrokenScreen(Screen):
+    """A terminal that takes so many writes and then fails."""
+
+    def __init__(self, writes: int) -> None:
+        super().__init__()
+        self._left = writes
+
+    def write(self, text: str) -> int:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("I/O operation on closed file")
+        return super().write(text)
+
+
+@pytest.mark.parametrize("writes", range(8))
+def test_a_bar_that_cannot_be_drawn_does_not_end_the_wait(batch, writes, caplog):
+    with redirect_stderr(BrokenScreen(writes)), display.progress_bar(batch):
+        for index in range(4):
+            finish(batch, index)
+        assert batch.wait_for(lambda: batch.is_over, 5.0)
+    assert batch.is_over
 
 
 @pytest.mark.parametrize("columns", [80, 40, 24])

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import qiskit_parallel_ionq
+from qiskit_parallel_ionq import logs
 
 
 def in_a_new_process(code: str) -> str:
@@ -126,5 +127,6 @@ def test_a_program_can_silence_warnings(setup):
 )
 def test_modules_that_warn_of_money_and_minutes_use_a_logger_without_a_handler(logger):
     module = importlib.import_module(f"qiskit_parallel_ionq.{logger}")
-    assert module.logger.name == "qiskit_parallel_ionq"
-    assert not any(isinstance(handler, logging.NullHandler) for handler in module.logger.handlers)
+    assert module.logger is logs.logger
+    handlers = logging.getLogger("qiskit_parallel_ionq").handlers
+    assert not any(isinstance(handler, logging.NullHandler) for handler in handlers)

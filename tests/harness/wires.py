@@ -50,7 +50,6 @@ def hasten(put: Callable[[Any, str, Any], object] = setattr) -> None:
     shorten(put, settle=SETTLE, silence=SILENCE)
     put(cancelling, "REPEAT_AFTER", 0.2)
     put(api, "LARGEST_SUBMISSION_ANSWER", LARGEST)
-    put(api, "LARGEST_RESULT", LARGEST)
     defaults = transport.Transport.exchange.__kwdefaults__
     put(transport.Transport.exchange, "__kwdefaults__", {**defaults, "largest": LARGEST})
 

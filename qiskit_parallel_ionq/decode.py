@@ -7,8 +7,8 @@ is believed; what is drawn comes from the circuit's own generator, whatever orde
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, ItemsView, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from reprlib import repr as _show
 from typing import Any, Literal
@@ -18,9 +18,14 @@ import numpy.typing as npt
 
 from .encode import Readout
 from .errors import ResultIntegrityError
+from .result_json import Distribution, decimals
 
 _SUM_TOLERANCE = 1e-6
 _NEGATIVE_TOLERANCE = 1e-9
+SPELLED_OUT = 1 << 20
+"""Outcomes up to which probabilities are spelled out in a dict."""
+_AT_ONCE = 1 << 12  # outcomes of `Probabilities` that are made together
+_ENTRY = 32  # bytes that one outcome takes as JSON, about
 _TABLE = 16  # bits of the widest outcome whose key is shared by all results that hold it
 _WORD = 62  # bits of the widest outcome kept in an int64; wider ones are Python integers in an object array
 _ALL_QUBITS = "output_all"
@@ -35,11 +40,20 @@ class RawResult:
 
     Attributes:
         kind: the service's word for it. The body shows whether it is format v1 (decimal) or v2 (by register).
-        body: parsed JSON.
+        body: parsed JSON; a large distribution of format v1 as arrays.
+        text: the JSON, where it was one text; for keeping it.
     """
 
     kind: Literal["probabilities", "histogram", "shots"]
     body: Any
+    text: bytes | bytearray | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of JSON it is; 0 where it is surely few."""
+        if self.text is not None:
+            return len(self.text)
+        return len(self.body) * _ENTRY if isinstance(self.body, dict | list | Distribution) else 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,11 +99,59 @@ class Outcome:
         return [keys[place] for place in self.order.tolist()]
 
     @property
-    def probabilities(self) -> dict[str, float] | None:
-        """Hex keys in ascending order -> probability, or None."""
+    def probabilities(self) -> Mapping[str, float] | None:
+        """Hex keys in ascending order -> probability, or None; spelled out on demand where they are many."""
         if self.weights is None:
             return None
+        if len(self.values) > SPELLED_OUT:
+            return Probabilities(self.values, self.weights)
         return dict(zip(_hex_keys(self.values), self.weights.tolist(), strict=True))
+
+
+class Probabilities(Mapping[str, float]):
+    """Hex keys in ascending order -> probability, each made when it is asked for.
+
+    A dict of the 2**24 outcomes of 24 qubits would take eight times the memory of the arrays.
+    """
+
+    __slots__ = ("_values", "_weights")
+
+    def __init__(self, values: _Ints, weights: _Floats) -> None:
+        self._values, self._weights = values, weights
+
+    def __getitem__(self, key: str) -> float:
+        try:
+            value = int(key, 16)
+        except (TypeError, ValueError):
+            raise KeyError(key) from None
+        place = int(np.searchsorted(self._values, value))
+        if hex(value) != key or place >= len(self) or int(self._values[place]) != value:
+            raise KeyError(key)
+        return float(self._weights[place])
+
+    def __iter__(self) -> Iterator[str]:
+        for at in range(0, len(self), _AT_ONCE):
+            yield from map(hex, self._values[at : at + _AT_ONCE].tolist())
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def items(self) -> ItemsView[str, float]:
+        """Return the pairs; walking through them looks up no key."""
+        return _Pairs(self)
+
+    def __repr__(self) -> str:
+        return f"<Probabilities of {len(self):,} outcomes>"
+
+
+class _Pairs(ItemsView[str, float]):
+    _mapping: Probabilities
+
+    def __iter__(self) -> Iterator[tuple[str, float]]:
+        mine = self._mapping
+        for at in range(0, len(mine), _AT_ONCE):
+            keys = map(hex, mine._values[at : at + _AT_ONCE].tolist())  # noqa: SLF001 - of the same module
+            yield from zip(keys, mine._weights[at : at + _AT_ONCE].tolist(), strict=True)  # noqa: SLF001
 
 
 def decode(
@@ -163,16 +225,22 @@ def largest_remainder(weights: npt.ArrayLike, total: int) -> npt.NDArray[np.int6
 
 def _distribution(raw: RawResult, readout: Readout) -> tuple[_Ints, _Floats]:
     """Return the outcomes over classical bits, ascending and distinct, and the weight > 0 of each."""
-    if not isinstance(raw.body, dict) or not raw.body:
+    entries: dict[str, Any] | Distribution
+    if not isinstance(raw.body, dict | Distribution) or not len(raw.body):
         raise ResultIntegrityError(f"the service's {raw.kind} are {_show(raw.body)}, not a distribution")
-    if raw.kind in raw.body:
+    if isinstance(raw.body, dict) and raw.kind in raw.body:
         entries, sources, width = _register(raw, readout)
         outcomes = _from_bit_strings(entries, width, _is_wide(width, sources))
+        weights = _weights(entries, raw.kind)
     else:
         _require_final(readout, "one distribution over all qubits")
-        entries, sources, width = raw.body, readout.sources, readout.num_qubits
-        outcomes = _from_decimals(entries, _is_wide(width, sources))
-    weights = _checked_weights(entries, raw.kind)
+        sources, width = readout.sources, readout.num_qubits
+        if isinstance(raw.body, Distribution):
+            outcomes, weights = raw.body.outcomes, raw.body.weights
+        else:
+            outcomes = _from_decimals(raw.body, _is_wide(width, sources))
+            weights = _weights(raw.body, raw.kind)
+    weights = _checked(weights, outcomes, raw.kind)
 
     # Ascending wire outcomes first, so that sums below do not depend on the order of the service's keys.
     if not _ascends(outcomes):
@@ -226,26 +294,30 @@ def _register(raw: RawResult, readout: Readout) -> tuple[dict[str, Any], tuple[i
     return _member(registers, name), sources, width
 
 
-def _checked_weights(entries: dict[str, Any], kind: str) -> _Floats:
+def _weights(entries: dict[str, Any], kind: str) -> _Floats:
     if not set(map(type, entries.values())) <= {int, float}:
         key = next(key for key, value in entries.items() if type(value) not in {int, float})
         raise ResultIntegrityError(f"the service's {kind} give {key!r} the value {_show(entries[key])}")
     try:
-        weights = np.fromiter(entries.values(), np.float64, len(entries))
+        return np.fromiter(entries.values(), np.float64, len(entries))
     except OverflowError as error:
         raise ResultIntegrityError(f"the service's {kind} hold a number beyond all bounds") from error
+
+
+def _checked(weights: _Floats, outcomes: _Ints, kind: str) -> _Floats:
+    """Return weights that can be true, drift below 0 removed."""
     finite = np.isfinite(weights)
     worst = int(weights.argmin()) if finite.all() else int(finite.argmin())
     if not weights[worst] >= -_NEGATIVE_TOLERANCE or not finite[worst]:
         raise ResultIntegrityError(
-            f"the service's {kind} give {list(entries)[worst]!r} the value {weights[worst]}"
+            f"the service's {kind} give outcome {outcomes[worst]} the value {weights[worst]}"
         )
     total = float(weights.sum())
     if kind == "probabilities" and not abs(total - 1) <= _SUM_TOLERANCE:
         worst = int(weights.argmax())
         raise ResultIntegrityError(
-            f"the service's probabilities sum to {total!r} over {len(entries)} outcomes; "
-            f"the largest is {weights[worst]} for {list(entries)[worst]!r}"
+            f"the service's probabilities sum to {total!r} over {len(weights)} outcomes; "
+            f"the largest is {weights[worst]} for outcome {outcomes[worst]}"
         )
     return weights.clip(min=0)
 
@@ -262,20 +334,17 @@ def _whole_counts(weights: _Floats, shots: int) -> npt.NDArray[np.int64]:
 def _from_decimals(keys: Collection[str], wide: bool) -> _Ints:
     """Read outcomes of format v1."""
     try:
-        text = ",".join(keys)
-        if ",," in f",{text}," or text.count(",") != len(keys) - 1:
-            raise ValueError("a comma or nothing in a key")
-        if text.encode("ascii").translate(None, b"0123456789,"):
-            raise ValueError("not a decimal number")
-        if wide:
-            return np.array([int(key) for key in keys], dtype=object)
-        # Far faster than int() on each; ends at 2^63 - 1.
-        outcomes = np.fromstring(text, dtype=np.int64, sep=",")
+        return np.array([_decimal(key) for key in keys], dtype=object) if wide else decimals(keys)
     except (TypeError, ValueError) as error:
         raise ResultIntegrityError(
             f"the service's outcomes are not decimal numbers: {_show(list(keys))}"
         ) from error
-    return outcomes
+
+
+def _decimal(key: str) -> int:
+    if not (key.isascii() and key.isdigit()):
+        raise ValueError("not a decimal number")
+    return int(key)
 
 
 def _from_bit_strings(entries: dict[str, Any], width: int, wide: bool) -> _Ints:

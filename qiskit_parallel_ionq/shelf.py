@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 import threading
 import weakref
@@ -11,10 +10,13 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 from .chronicle import StoredResult
-from .decode import Outcome, RawResult
+from .decode import SPELLED_OUT, Outcome, RawResult
+from .result_json import parse
 
 ROOM = 256_000_000
 """Bytes of outcomes that are kept in memory for one run."""
+_SPELLED_FACTOR = 8
+"""How many times as much memory an outcome takes once it is spelled out."""
 _FIXED = 600
 """Bytes reckoned for what an outcome takes besides its arrays."""
 
@@ -40,42 +42,40 @@ class Shelf(Mapping[int, "Outcome | None"]):
     ) -> None:
         self._read, self._decode, self._room = read, decode, room
         self._at_hand: dict[int, Outcome | None] = {}
-        self._away: dict[int, StoredResult | _Scrap] = {}
-        self._scratch: _Scratch | None = None
-        self.size = 0
-        """Bytes of all outcomes, wherever they are."""
+        self._away: dict[int, StoredResult | Scrap] = {}
+        self._scratch = _Scratch()
+        self.size = self.spelled = 0
+        """Bytes of all outcomes, wherever they are; of those that are spelled out on demand an eighth."""
 
-    def put(
-        self,
-        index: int,
-        outcome: Outcome | None,
-        *,
-        stored: StoredResult | None = None,
-        raw: RawResult | None = None,
-    ) -> None:
+    def put(self, index: int, outcome: Outcome | None, kept: StoredResult | Scrap | None = None) -> None:
         """Keep an outcome.
 
         Args:
             index: the circuit.
             outcome: its outcome.
-            stored: where the run's record keeps what it was made of.
-            raw: what it was made of.
+            kept: where what it was made of can be read again; None: nowhere, so that it stays in memory.
         """
-        self.size += size_of(outcome)
-        if self.size <= self._room or (stored is None and raw is None):
+        size = size_of(outcome)
+        self.size += size
+        self.spelled += size // _SPELLED_FACTOR if is_large(outcome) else size
+        if self.size <= self._room or kept is None or not self._at_hand:
             self._at_hand[index] = outcome
-        elif stored is not None:
-            self._away[index] = stored
-        elif raw is not None:
-            self._scratch = self._scratch or _Scratch()
-            self._away[index] = self._scratch.put(raw)
+        else:
+            self._away[index] = kept
+
+    def has_room(self, outcome: Outcome) -> bool:
+        """Return whether an outcome can stay in memory: the first always can. Any thread may ask."""
+        return self.size + size_of(outcome) <= self._room or not self._at_hand
+
+    def stash(self, kind: str, text: bytes | bytearray) -> Scrap:
+        """Write a result to the temporary file; return where it is, for `put`. Any thread may call this."""
+        return self._scratch.put(kind, text)
 
     def __getitem__(self, index: int) -> Outcome | None:
         if index in self._at_hand:
             return self._at_hand[index]
         kept = self._away[index]
-        if isinstance(kept, _Scrap):
-            assert self._scratch is not None  # noqa: S101 - it gave us the scrap
+        if isinstance(kept, Scrap):
             return self._decode(index, self._scratch.get(kept))
         return self._decode(index, self._read(kept))
 
@@ -90,6 +90,11 @@ class Shelf(Mapping[int, "Outcome | None"]):
         return len(self._at_hand) + len(self._away)
 
 
+def is_large(outcome: Outcome | None) -> bool:
+    """Return whether an outcome's probabilities are spelled out on demand only."""
+    return outcome is not None and len(outcome.values) > SPELLED_OUT
+
+
 def size_of(outcome: Outcome | None) -> int:
     """Return about how many bytes an outcome takes in memory."""
     if outcome is None:
@@ -99,33 +104,34 @@ def size_of(outcome: Outcome | None) -> int:
     return _FIXED + wide + sum(array.nbytes for array in arrays if array is not None)
 
 
-class _Scrap(tuple[str, int, int]):
+class Scrap(tuple[str, int, int]):
     """Kind of a result, and its place and length in the temporary file."""
 
     __slots__ = ()
 
 
 class _Scratch:
-    """A file without a name."""
+    """A file without a name, made when it is needed."""
 
     def __init__(self) -> None:
-        file: IO[Any] = tempfile.TemporaryFile(prefix="qiskit-parallel-ionq-")  # noqa: SIM115 - see below
-        self._file = file
-        weakref.finalize(self, file.close)
+        self._file: IO[Any] | None = None
         self._lock = threading.Lock()
         self._end = 0
 
-    def put(self, raw: RawResult) -> _Scrap:
-        text = json.dumps(raw.body).encode()
+    def put(self, kind: str, text: bytes | bytearray) -> Scrap:
         with self._lock:
+            if self._file is None:
+                self._file = tempfile.TemporaryFile(prefix="qiskit-parallel-ionq-")  # noqa: SIM115 - kept open
+                weakref.finalize(self, self._file.close)
             self._file.seek(self._end)
             self._file.write(text)
             place, self._end = self._end, self._end + len(text)
-        return _Scrap((raw.kind, place, len(text)))
+        return Scrap((kind, place, len(text)))
 
-    def get(self, scrap: _Scrap) -> RawResult:
+    def get(self, scrap: Scrap) -> RawResult:
         kind, place, length = scrap
         with self._lock:
+            assert self._file is not None  # noqa: S101 - it gave out the scrap
             self._file.seek(place)
             text = self._file.read(length)
-        return RawResult(kind, json.loads(text))  # type: ignore[arg-type]
+        return RawResult(kind, parse(text), text)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
 import re
 from collections import Counter
 from fractions import Fraction
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from qiskit_parallel_ionq.decode import Outcome, RawResult, decode, largest_remainder
 from qiskit_parallel_ionq.encode import Readout
 from qiskit_parallel_ionq.errors import ResultIntegrityError
+from qiskit_parallel_ionq.result_json import Distribution
 
 TWO = Readout((0, 1), 2)
 CROSSED = Readout((1, 0), 2)
@@ -600,3 +602,63 @@ def test_a_register_goes_before_the_qubits_where_both_are_told():
 def test_a_register_without_all_its_bits_is_refused(shot):
     with pytest.raises(ResultIntegrityError):
         read("shots", shots_by_register(*[shot] * 10), MIDDLE)
+
+
+# ── many outcomes ──
+
+
+@pytest.fixture
+def spelled_on_demand(monkeypatch):
+    monkeypatch.setattr("qiskit_parallel_ionq.decode.SPELLED_OUT", 3)
+
+
+@pytest.mark.parametrize(
+    "values", [[0, 3, 5, 9, 1000], [1, 1 << 70, 1 << 71, (1 << 71) + 1]], ids=["few bits", "many"]
+)
+def test_probabilities_of_many_outcomes_are_a_mapping_that_is_spelled_out_on_demand(
+    spelled_on_demand, values
+):
+    wide = max(values) >> 62
+    kept = np.array(values, dtype=object if wide else np.int64)
+    weights = np.full(len(values), 1 / len(values))
+    told = Outcome(shots=4, values=kept, tallies=np.arange(len(values)), weights=weights).probabilities
+    expected = {hex(value): 1 / len(values) for value in values}
+    assert not isinstance(told, dict)
+    assert told == expected
+    assert list(told) == list(expected)
+    assert list(told.items()) == list(expected.items())
+    assert [told[key] for key in expected] == list(expected.values())
+    for key in ("0x2", "0x03", "3", "", None, "0xffffffffffffffffffffffff"):
+        assert key not in told
+    assert pickle.loads(pickle.dumps(told)) == expected
+    assert len(repr(told)) < 60
+
+
+def test_a_distribution_in_arrays_is_decoded_as_one_in_a_dict():
+    body = {str(outcome): 1 / 64 for outcome in range(63, -1, -1)}
+    arrays = Distribution(np.arange(63, -1, -1), np.full(64, 1 / 64))
+    crossed = Readout(sources=(5, None, 0, 1), num_qubits=6)
+    options = {"shots": 100, "exact": True, "memory": True}
+    told = [
+        decode(RawResult("probabilities", each), crossed, rng=np.random.default_rng(3), **options)
+        for each in (body, arrays)
+    ]
+    assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "weights", "complaint"),
+    [
+        ([0, 1, 1], [0.5, 0.25, 0.25], "twice"),
+        ([0, 64], [0.5, 0.5], "on 6 qubits"),
+        ([0, 1], [0.5, 0.4], "sum to"),
+        ([0, 1], [1.5, -0.5], "the value -0.5"),
+        ([0, 1], [np.inf, 0.5], "the value inf"),
+        ([], [], "not a distribution"),
+    ],
+)
+def test_a_distribution_in_arrays_is_checked_as_well(outcomes, weights, complaint):
+    raw = RawResult("probabilities", Distribution(np.array(outcomes, np.int64), np.array(weights, float)))
+    readout = Readout(sources=tuple(range(6)), num_qubits=6)
+    with pytest.raises(ResultIntegrityError, match=complaint):
+        decode(raw, readout, shots=10, rng=np.random.default_rng(1), exact=True, memory=False)

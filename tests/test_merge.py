@@ -109,6 +109,8 @@ def test_the_status_of_the_whole_never_goes_back_and_is_never_final_early(data):
         possible = [e for e in EVENTS if type(e) in TABLE[submission.phase]]
         event = data.draw(st.sampled_from([e for e in possible if e != BetLost() or submission.is_bet]))
         batch.submissions[number], _ = step(submission, event)
+        if batch.submissions[number].phase.is_final:
+            batch.end(number, batch.submissions[number].error)
         before, status = status, composite_status(batch.phases())
         assert RANK[status] >= RANK[before], f"{before.name} -> {status.name} on {event}"
         assert (status in ENDS) == all(s.phase.is_final for s in batch.submissions)

@@ -50,7 +50,8 @@ def stored(number):
 def test_every_outcome_is_given_back_wherever_it_is(record, room, recorded):
     shelf = Shelf(record, decoded, room=room)
     for number in range(1, 20):
-        shelf.put(number, outcome(number), stored=stored(number) if recorded else None, raw=raw(number))
+        kept = stored(number) if recorded else shelf.stash("histogram", b'{"%d": %d}' % (number, number))
+        shelf.put(number, outcome(number), kept)
     assert len(shelf) == 19
     assert sorted(shelf) == list(range(1, 20))
     assert all(number in shelf for number in range(1, 20))
@@ -62,7 +63,7 @@ def test_every_outcome_is_given_back_wherever_it_is(record, room, recorded):
 def test_only_what_finds_no_room_is_read_from_the_record(record):
     shelf = Shelf(record, decoded, room=3 * size_of(outcome(1)))
     for number in range(1, 10):
-        shelf.put(number, outcome(number), stored=stored(number), raw=raw(number))
+        shelf.put(number, outcome(number), stored(number))
     assert all(shelf[number] is not None for number in range(1, 10))
     assert record.asked == [4, 5, 6, 7, 8, 9]
 
@@ -83,3 +84,14 @@ def test_sizes_are_those_of_the_arrays():
     many = Outcome(shots=1000, values=np.arange(4), tallies=np.arange(4), order=np.zeros(1000, np.int64))
     assert size_of(None) < size_of(outcome(1)) < size_of(wide) < size_of(many)
     assert size_of(many) >= 8_000
+
+
+def test_the_first_outcome_stays_in_memory_however_large_it_is(record):
+    shelf = Shelf(record, decoded, room=0)
+    for number in (1, 2):
+        assert shelf.has_room(outcome(number)) is (number == 1)
+        shelf.put(number, outcome(number), stored(number))
+    assert shelf[1].counts == {"0x1": 1}
+    assert record.asked == []
+    assert shelf[2].counts == {"0x2": 2}
+    assert record.asked == [2]

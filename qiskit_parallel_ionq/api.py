@@ -10,19 +10,13 @@ from datetime import datetime
 from typing import Any
 
 from . import wire
-from .errors import ApiError, TransportError, api_error
-from .transport import (
-    LARGEST_RESULT,
-    LARGEST_SUBMISSION_ANSWER,
-    SUBMIT_TIMEOUT,
-    Reply,
-    Transport,
-)
+from .errors import ApiError, ResultIntegrityError, TransportError, api_error
+from .transport import LARGEST_LISTING, LARGEST_SUBMISSION_ANSWER, SUBMIT_TIMEOUT, Reply, Transport
 from .wire import CatalogEntry, Characterization, CostEstimate, JobRecord, SessionRecord
 
 FACTS_TIMEOUT = 10.0
 """Seconds without a byte after which facts are done without that somebody may wait for."""
-_ADVICE = "Does the URL lead to IonQ's API v0.4, and to no page of a gateway?"
+ADVICE = "Does the URL lead to IonQ's API v0.4, and to no page of a gateway?"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +32,8 @@ class Page:
 class Api:
     """The endpoints that this package calls.
 
-    Every method raises `ApiError` for an answer other than 2xx, and `TransportError` for none.
+    Every method raises `ApiError` for an answer other than 2xx, and `TransportError` for none, or for one
+    that cannot be read.
     """
 
     def __init__(self, transport: Transport) -> None:
@@ -49,7 +44,7 @@ class Api:
         body = self._get("/backends", with_key=False)
         rows = body.get("backends", []) if isinstance(body, dict) else body
         if not isinstance(rows, list):
-            raise TransportError(f"GET /backends: the answer is no list of targets. {_ADVICE}", sent=True)
+            raise unreadable("GET /backends", "no list of targets")
         entries = []
         for row in rows:
             try:
@@ -71,9 +66,7 @@ class Api:
         try:
             return Characterization.from_json(rows[0]) if rows else None
         except (ValueError, AttributeError, LookupError, TypeError):
-            raise TransportError(
-                f"GET {path}: the answer is no characterization. {_ADVICE}", sent=True
-            ) from None
+            raise unreadable(f"GET {path}", "no characterization") from None
 
     def project(self) -> str | None:
         """Return the project that the key belongs to, where the service says so."""
@@ -89,9 +82,7 @@ class Api:
         try:
             return CostEstimate.from_json(body)
         except (ValueError, AttributeError):
-            raise TransportError(
-                f"GET /jobs/estimate: the answer is no estimate. {_ADVICE}", sent=True
-            ) from None
+            raise unreadable("GET /jobs/estimate", "no estimate") from None
 
     def cost(self, job_id: str) -> float | None:
         """Return what a job was charged, in the unit of the estimates; None while nobody knows."""
@@ -127,7 +118,7 @@ class Api:
         body = self._parsed("/jobs", reply)
         rows = body.get("jobs") if isinstance(body, dict) else None
         if not isinstance(rows, list):
-            raise TransportError(f"GET /jobs: the answer is no job listing. {_ADVICE}", sent=True)
+            raise unreadable("GET /jobs", "no job listing")
         records = []
         for row in rows:
             try:
@@ -138,10 +129,27 @@ class Api:
         date = wire.http_date(reply.headers.get("Date"))
         return Page(tuple(records), cursor if isinstance(cursor, str) and cursor else None, date)
 
-    def result(self, path: str) -> Any:
-        """Return the parsed body behind a path built by ``sources``."""
-        reply = self._transport.exchange("GET", path, largest=LARGEST_RESULT)
-        return self._parsed(path, reply, unique_keys=False)
+    def result(self, path: str, *, largest: int = LARGEST_LISTING) -> bytes | bytearray:
+        """Return the body behind a path built by ``sources``, which is parsed elsewhere: that may take long.
+
+        Args:
+            path: of the result.
+            largest: bytes beyond which it is not read on.
+
+        Raises:
+            ResultIntegrityError: it has more.
+        """
+        try:
+            reply = self._transport.exchange("GET", path, largest=largest)
+        except TransportError as error:
+            if not error.answered:
+                raise
+            raise ResultIntegrityError(
+                f"GET {path}: the result has more than {largest:,} bytes, which is more than the circuit's "
+                "outcomes can take, or than fits in the memory of this machine. It stays at IonQ"
+            ) from None
+        self._checked("GET", path, reply)
+        return reply.body
 
     def create_session(self, body: bytes) -> Reply:
         """Open a session and return the answer unjudged: a session costs, and none may be opened twice."""
@@ -157,7 +165,7 @@ class Api:
         body = self._get("/sessions", [] if active is None else [("active", str(active).lower())])
         rows = body.get("sessions") if isinstance(body, dict) else body
         if not isinstance(rows, list):
-            raise TransportError(f"GET /sessions: the answer is no list of sessions. {_ADVICE}", sent=True)
+            raise unreadable("GET /sessions", "no list of sessions")
         return tuple(_session(row, "/sessions") for row in rows)
 
     def end_session(self, session_id: str) -> SessionRecord:
@@ -183,14 +191,12 @@ class Api:
     def _answer(self, path: str, params: Sequence[tuple[str, str]], *, with_key: bool = True) -> Reply:
         return self._transport.exchange("GET", path, params=params, with_key=with_key)
 
-    def _parsed(self, path: str, reply: Reply, *, unique_keys: bool = True, method: str = "GET") -> Any:
+    def _parsed(self, path: str, reply: Reply, *, method: str = "GET") -> Any:
         self._checked(method, path, reply)
         try:
-            return reply.json(unique_keys=unique_keys)
+            return reply.json()
         except ValueError as error:
-            raise TransportError(
-                f"{method} {path}: the answer is not JSON ({error}). {_ADVICE}", sent=True
-            ) from None
+            raise unreadable(f"{method} {path}", f"not JSON ({error})") from None
 
     @staticmethod
     def _checked(method: str, path: str, reply: Reply) -> None:
@@ -211,6 +217,11 @@ def refusal(method: str, path: str, reply: Reply) -> ApiError:
     return error
 
 
+def unreadable(request: str, what: str) -> TransportError:
+    """Return the error for a complete 2xx answer that is not what was asked for."""
+    return TransportError(f"{request}: the answer is {what}. {ADVICE}", sent=True, answered=True)
+
+
 def accepted_id(reply: Reply) -> str | None:
     """Return the id in the answer to a submission, or None if there is no usable one."""
     try:
@@ -225,11 +236,11 @@ def _session(body: Any, path: str) -> SessionRecord:
     try:
         return SessionRecord.from_json(body)
     except (ValueError, AttributeError):
-        raise TransportError(f"{path}: the answer is no session. {_ADVICE}", sent=True) from None
+        raise unreadable(path, "no session") from None
 
 
 def _record(body: Any, path: str) -> JobRecord:
     try:
         return JobRecord.from_json(body)
     except (ValueError, AttributeError):
-        raise TransportError(f"GET {path}: the answer is no job. {_ADVICE}", sent=True) from None
+        raise unreadable(f"GET {path}", "no job") from None

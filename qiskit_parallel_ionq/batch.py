@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import threading
 import time
 from bisect import bisect_left
@@ -18,11 +17,19 @@ import numpy as np
 from .chronicle import Chronicle, Place, Run, StoredResult
 from .cost import Budget
 from .decode import Outcome, RawResult, decode
-from .errors import CircuitCancelledError, DetachedError, JournalError, NotSentError, ResultIntegrityError
+from .errors import (
+    CircuitCancelledError,
+    DetachedError,
+    IonQError,
+    JournalError,
+    NotSentError,
+    ResultIntegrityError,
+)
 from .journal import NoRecord, Record
 from .lifecycle import Phase, Submission
 from .parcel import Parcel
-from .shelf import Shelf
+from .result_json import parse, written
+from .shelf import Scrap, Shelf
 from .stamps import Stamps
 
 
@@ -99,6 +106,9 @@ class Batch:
         self.outcomes = Shelf(self._stored, self._decoded)
         self.errors: dict[int, Exception] = {}
         self.finished: list[int] = []
+        """Circuits whose state is final, in the order in which they ended."""
+        self._ended: set[int] = set()
+        """The same circuits; the one source of what has ended, for every question about it."""
         self.twins: dict[int, tuple[str, ...]] = {}
         """Jobs that were stored beside the one that counts, by submission."""
         self.budget: Budget | None = None
@@ -115,6 +125,8 @@ class Batch:
         """The project that the run's jobs belong to, once the service has said so."""
         self.stamps = Stamps()
         self.traffic = Traffic()
+        self.require_alive: Callable[[], None] = lambda: None
+        """Raises if nothing can change any more, because the conductor's thread has ended."""
         self.changed = changed or Changed()
         """Told whenever a circuit moves; shared by all batches that somebody waits for together."""
 
@@ -134,17 +146,17 @@ class Batch:
         for index, stored in story.results.items():
             with contextlib.suppress(JournalError, ResultIntegrityError, ValueError):
                 outcome = None if stored is None else batch._decoded(index, batch._stored(stored))
-                batch.outcomes.put(index, outcome, stored=stored)
+                batch.outcomes.put(index, outcome, stored)
         failed = [
             (index, submission.error)
             for parcel, submission in zip(batch.parcels, batch.submissions, strict=True)
             for index in parcel.circuits
             if submission.phase in (Phase.FAILED, Phase.CANCELLED) and submission.error is not None
         ]
+        for index in batch.outcomes:
+            batch.end(index)
         for index, error in (*story.errors.items(), *failed):
-            if not batch.has_ended(index):
-                batch.errors[index] = error
-        batch.finished.extend((*batch.outcomes, *batch.errors))
+            batch.end(index, error)
         return batch
 
     def carry(self, earlier: Batch) -> None:
@@ -152,17 +164,16 @@ class Batch:
         for index in range(self.total):
             if index in self.parcel_of or not earlier.has_ended(index):
                 continue
-            if index in earlier.errors:
-                self.errors[index] = earlier.errors[index]
-            else:
+            if index not in earlier.errors:
                 self.outcomes.put(index, earlier.outcomes[index])
             self.carried[index] = earlier.job_id(index)
-            self.finished.append(index)
+            self.end(index, earlier.errors.get(index))
         self.headers = {**earlier.headers, **self.headers}
 
     def _stored(self, stored: StoredResult) -> RawResult:
         kind: Any = stored.kind
-        return RawResult(kind, json.loads(self.record.result(stored.place)))
+        text = self.record.result(stored.place)
+        return RawResult(kind, parse(text), text)
 
     def _decoded(self, index: int, raw: RawResult) -> Outcome:
         return self.decode(index, self.parcels[self.parcel_of[index]], raw)
@@ -182,6 +193,17 @@ class Batch:
             memory=parcel.memory,
         )
 
+    def keep(self, outcome: Outcome, raw: RawResult) -> StoredResult | Scrap | None:
+        """Write a result where it can be read again, if there is such a place; for ``outcomes.put``.
+
+        Any thread may call this; it may wait for the disk.
+        """
+        text = raw.text if raw.text is not None else written(raw.body)
+        place = self.record.put_result(text) if self.record.is_kept else None
+        if place is not None:
+            return StoredResult(raw.kind, place)
+        return None if self.outcomes.has_room(outcome) else self.outcomes.stash(raw.kind, text)
+
     def rng(self, index: int) -> np.random.Generator:
         """Return the generator that belongs to one circuit, whatever happened to the others.
 
@@ -190,17 +212,31 @@ class Batch:
         place = self.run.first + index
         return np.random.default_rng(np.random.SeedSequence(self.run.seed, spawn_key=(place,)))
 
+    def end(self, index: int, error: Exception | None = None) -> None:
+        """Take a circuit as ended: its outcome is there, or this is the reason why not. The first counts."""
+        if index in self._ended:
+            return
+        if error is not None:
+            self.errors[index] = error
+        self.finished.append(index)
+        self._ended.add(index)  # last: who sees that it has ended sees how, too
+
     def phase(self, index: int) -> Phase:
-        """Return where a circuit stands, as far as is known here; one that was not sent is cancelled."""
-        error = self.errors.get(index)
-        if isinstance(error, CircuitCancelledError | NotSentError):
-            return Phase.CANCELLED
-        if error is not None and not isinstance(error, DetachedError):
-            return Phase.FAILED
-        if index in self.outcomes:
-            return Phase.DONE
+        """Return the state of a circuit, as far as is known here; one that was not sent is cancelled.
+
+        It is final only once the circuit has a result, or a reason for having none.
+        """
+        if index in self._ended:
+            error = self.errors.get(index)
+            if error is None:
+                return Phase.DONE
+            if isinstance(error, CircuitCancelledError | NotSentError):
+                return Phase.CANCELLED
+            if not isinstance(error, DetachedError):
+                return Phase.FAILED
         number = self.parcel_of.get(index)
-        return Phase.WAITING if number is None else self.submissions[number].shown_phase
+        phase = Phase.WAITING if number is None else self.submissions[number].shown_phase
+        return Phase.FETCHING if phase.is_final else phase  # its job has ended, and its result is being read
 
     def state(self, index: int) -> str:
         """Return where a circuit stands, in the word for users."""
@@ -216,8 +252,8 @@ class Batch:
         return Progress(total=self.total, **counts)
 
     def has_ended(self, index: int) -> bool:
-        """Say whether a circuit has a result, or a reason for having none."""
-        return index in self.outcomes or index in self.errors
+        """Return whether a circuit has a result, or a reason for having none."""
+        return index in self._ended
 
     def job_id(self, index: int) -> str | None:
         """Return the IonQ job that carries a circuit, once there is one."""
@@ -227,16 +263,26 @@ class Batch:
     @property
     def is_over(self) -> bool:
         """Whether every circuit has a result or a reason for having none here."""
-        return len(self.finished) >= self.total
+        return len(self._ended) >= self.total
 
     def wait_for(self, done: Callable[[], bool], timeout: float | None) -> bool:
-        """Block until ``done()`` holds; return False when the time is up first."""
+        """Block until ``done()`` holds; return False when the time is up first.
+
+        Raises:
+            IonQError: the conductor's thread has ended, so it never will.
+        """
         deadline = None if timeout is None else time.monotonic() + timeout
         with self.changed:
             while not done():
                 left = None if deadline is None else deadline - time.monotonic()
                 if left is not None and left <= 0:
                     return False
+                try:
+                    self.require_alive()
+                except IonQError:
+                    if done():  # it came true just before
+                        return True
+                    raise
                 # Bounded, so that Ctrl-C is heard on every platform.
                 self.changed.wait(0.5 if left is None else min(left, 0.5))
         return True

@@ -228,18 +228,21 @@ class TransportError(IonQError):
 
     Attributes:
         sent: whether a byte of the request had left. When False the service cannot have acted on it.
+        answered: whether an answer came that cannot be read, so that neither the network nor the load on
+            the service is at fault.
     """
 
-    def __init__(self, message: str, *, sent: bool) -> None:
+    def __init__(self, message: str, *, sent: bool, answered: bool = False) -> None:
         self.sent = sent
+        self.answered = answered
         super().__init__(message)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_transport_error, (self.message, self.sent)
+        return _rebuild_transport_error, (self.message, self.sent, self.answered)
 
 
-def _rebuild_transport_error(message: str, sent: bool) -> TransportError:
-    return TransportError(message, sent=sent)
+def _rebuild_transport_error(message: str, sent: bool, answered: bool = False) -> TransportError:
+    return TransportError(message, sent=sent, answered=answered)
 
 
 class SubmissionUnknownError(IonQError):
@@ -297,7 +300,11 @@ class RunBusyError(JournalError):
 
 
 class ResultIntegrityError(IonQError):
-    """A result that cannot be true: probabilities that do not sum to 1, keys out of range, wrong lengths."""
+    """A result that cannot be true or cannot be read.
+
+    Probabilities do not sum to 1, keys are out of range, lengths are wrong, it is not JSON, or it is larger
+    than the circuit's outcomes can make it or than this machine can hold.
+    """
 
 
 class JobError(IonQError, QiskitJobError):

@@ -439,7 +439,7 @@ class ParallelIonQJob(JobV1):
         return stands, doubts + waiting
 
     def _merged(self) -> Result:
-        require_handy(self.job_id(), self._batch.outcomes.size)
+        require_handy(self.job_id(), self._batch.outcomes.spelled)
         backend = self.backend()
         return merge(
             [self.experiment(index) for index in range(len(self))],

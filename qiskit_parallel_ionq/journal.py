@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import logging
 import os
 import sys
 import threading
@@ -21,9 +20,8 @@ from typing import Any, Protocol
 from . import chronicle
 from .chronicle import Place
 from .errors import JournalError, RunBusyError
+from .logs import logger, to_stderr
 from .state_folder import SUFFIX
-
-logger = logging.getLogger("qiskit_parallel_ionq")
 
 BODIES, RESULTS = ".circuits", ".results"
 LARGEST_BODIES = 256_000_000
@@ -57,7 +55,7 @@ class Record(Protocol):
     def body(self, place: Place) -> bytes:
         """Return a request that was kept."""
 
-    def put_result(self, text: bytes) -> Place | None:
+    def put_result(self, text: bytes | bytearray) -> Place | None:
         """Keep a result as the service gave it; None where results are not kept."""
 
     def result(self, place: Place) -> bytes:
@@ -93,7 +91,7 @@ class NoRecord:
         """
         raise JournalError(f"nothing was kept at {place}")
 
-    def put_result(self, text: bytes) -> Place | None:  # noqa: ARG002 - the protocol's name
+    def put_result(self, text: bytes | bytearray) -> Place | None:  # noqa: ARG002 - the protocol's name
         """Keep nothing."""
         return None
 
@@ -120,7 +118,7 @@ class ReadAlong(NoRecord):
 class Disk:
     """The calls that may fail on a bad day; tests put another in its place."""
 
-    def write(self, handle: int, data: bytes) -> None:
+    def write(self, handle: int, data: bytes | bytearray) -> None:
         """Write all of it."""
         view = memoryview(data)
         while view:
@@ -158,6 +156,8 @@ class Journal:
         self.path = path
         self._disk = disk or Disk()
         self._reserve = reserve
+        self._writing = threading.Lock()
+        """Held while one of the files beside the journal is written, which may take long; before `_lock`."""
         self._lock = threading.Condition()
         self._is_flushing = False
         self._handles: dict[str, int] = {}
@@ -222,7 +222,7 @@ class Journal:
         """
         return _read_at(self.path.with_suffix(BODIES), place)
 
-    def put_result(self, text: bytes) -> Place | None:
+    def put_result(self, text: bytes | bytearray) -> Place | None:
         """Keep a result, if there is room; it can be asked for again."""
         try:
             return self._put(RESULTS, text)
@@ -306,19 +306,24 @@ class Journal:
 
     def _append(self, handle: int, data: bytes) -> None:
         self._require_open()
+        self._write(handle, data)
+        self._written += len(data)
+        self._unsynced.add(handle)
+
+    def _write(self, handle: int, data: bytes | bytearray) -> int:
+        """Write at the end of a file; return where."""
         end = os.lseek(handle, 0, os.SEEK_END)
         try:
             self._disk.write(handle, data)
         except OSError:
             os.ftruncate(handle, end)  # half a line helps nobody
             raise
-        self._written += len(data)
-        self._unsynced.add(handle)
+        return end
 
     @contextlib.contextmanager
     def _quiet(self) -> Iterator[None]:
-        """Hold the lock while nobody flushes, so that handles may be closed."""
-        with self._lock:
+        """Hold the locks while nothing is written or flushed, so that handles may be closed."""
+        with self._writing, self._lock:
             self._lock.wait_for(lambda: not self._is_flushing)
             yield
 
@@ -340,7 +345,7 @@ class Journal:
             self._failure = error
             logger.error("The record of run %s cannot be written: %s", self.path.stem, error)
         if precious is not None:
-            print(f"qiskit_parallel_ionq could not record: {precious}", file=sys.stderr, flush=True)
+            to_stderr(f"qiskit_parallel_ionq could not record: {precious}")
 
     def _flush(self) -> None:
         """Make durable what is written by now, and let others write in the meantime."""
@@ -361,12 +366,15 @@ class Journal:
         else:
             self._fail(failure, None)
 
-    def _put(self, suffix: str, data: bytes) -> Place:
-        with self._lock:
-            self._require_open()
-            handle = self._handles[suffix] if suffix in self._handles else self._open(suffix)
-            offset = os.lseek(handle, 0, os.SEEK_END)
-            self._append(handle, data)
+    def _put(self, suffix: str, data: bytes | bytearray) -> Place:
+        with self._writing:
+            with self._lock:
+                self._require_open()
+                handle = self._handles[suffix] if suffix in self._handles else self._open(suffix)
+            offset = self._write(handle, data)
+            with self._lock:
+                self._written += len(data)
+                self._unsynced.add(handle)
         return Place(offset, len(data), _digest(data))
 
 
@@ -382,7 +390,7 @@ def _read_at(path: Path, place: Place) -> bytes:
     return data
 
 
-def _digest(data: bytes) -> str:
+def _digest(data: bytes | bytearray) -> str:
     return hashlib.sha256(data).hexdigest()[:12]
 
 

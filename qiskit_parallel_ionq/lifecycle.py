@@ -107,9 +107,14 @@ class Submission:
         return self.bet_from is not None
 
     @property
+    def is_complete(self) -> bool:
+        """Whether the job's own record says that it is completed."""
+        return self.record is not None and self.record.state is JobState.COMPLETED
+
+    @property
     def awaits_look(self) -> bool:
-        """Whether the job's own word is wanted: how it stands, or that it is ours."""
-        return self.phase.is_in_service or (self.is_bet and self.record is None)
+        """Whether the job's record is wanted: for its state, or as evidence for an early result."""
+        return self.phase.is_in_service or (self.is_bet and not self.is_complete)
 
     @property
     def was_sent_again(self) -> bool:
@@ -365,11 +370,18 @@ def _bet_placed(s: Submission, _: BetPlaced) -> tuple[Submission, tuple[Command,
 
 def _bet_lost(s: Submission, _: BetLost) -> tuple[Submission, tuple[Command, ...]]:
     back = replace(s, phase=s.shown_phase, bet_from=None)
+    if s.is_complete:  # but the answer may have left the service before the job was
+        return replace(back, phase=Phase.FETCHING), (Command.FETCH,)
     return back, (Command.LOOK_AND_CANCEL if s.cancel_asked else Command.WATCH,)
 
 
 def _seen_while_fetching(s: Submission, e: Seen) -> tuple[Submission, tuple[Command, ...]]:
-    return (replace(s, record=e.record) if s.record is None else s), ()
+    if not s.is_bet:
+        return (replace(s, record=e.record) if s.record is None else s), ()
+    if e.record.state in (JobState.FAILED, JobState.CANCELED):
+        return _seen(replace(s, phase=s.shown_phase, bet_from=None), e)
+    bet_from = Phase.RUNNING if e.record.state is JobState.STARTED else s.bet_from
+    return replace(s, record=e.record, seen_at=e.at, bet_from=bet_from), ()
 
 
 def _disowned(s: Submission, e: Disowned) -> tuple[Submission, tuple[Command, ...]]:
@@ -449,6 +461,7 @@ TABLE: dict[Phase, dict[type, Handler]] = {
         FetchFailed: _fetch_failed,
         BetLost: _bet_lost,
         Seen: _seen_while_fetching,
+        Vanished: _fetch_failed,
         Disowned: _disowned,
         Reopened: _reopened,
         CancelAsked: _cancel_later,

@@ -15,8 +15,13 @@ from . import wire
 from .encode import Readout, header_entries, ionq_header
 from .errors import EncodeError
 from .sources import Kind, preferred_kinds
+from .wire import JobRecord
 
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
+_ROOM = 1 << 20
+"""Bytes that a result may have beside its outcomes."""
+_LISTED = 1 << 16
+"""Outcomes of a sampled circuit that may be listed, whether they came up or not."""
 _TOKEN = re.compile(r"1\.([0-9a-zA-Z]{22})\.([0-9a-z]{1,10})\.([0-9]{1,4})")
 
 
@@ -63,6 +68,25 @@ class Parcel:
         if self.query:
             return ("probabilities",)
         return preferred_kinds(exact=self.is_exact, memory=self.memory, by_register=self.by_register)
+
+    def children_of(self, record: JobRecord | None) -> tuple[str, ...]:
+        """Return the ids of a pack's children in the order of its circuits; none if they cannot be that."""
+        children = () if record is None or not self.is_pack else record.child_ids
+        return children if len(set(children)) == len(children) == len(self.circuits) else ()
+
+    @property
+    def largest_result(self) -> int:
+        """Bytes of JSON that its results can take at the most, in any of the service's formats."""
+        return _ROOM + sum(_largest(readout, self.shots, exact=self.is_exact) for readout in self.readouts)
+
+
+def _largest(readout: Readout, shots: int, *, exact: bool) -> int:
+    """Return how many bytes the result of one circuit can take, generously."""
+    bits = readout.num_qubits + len(readout.sources)
+    outcomes = 1 << max(readout.num_qubits, len(readout.sources))
+    if not exact:
+        outcomes = min(outcomes, max(shots, _LISTED))
+    return max(outcomes * (64 + bits), shots * (128 + 4 * bits))
 
 
 def again(parcel: Parcel, body: bytes, *, only: Collection[int], generation: int) -> Parcel:

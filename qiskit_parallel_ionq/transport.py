@@ -41,11 +41,14 @@ STALE_AFTER = 5.0
 """Idle seconds after which a connection is not trusted with a submission."""
 LARGEST_SUBMISSION_ANSWER = 2**20
 LARGEST_LISTING = 32 * 2**20
-LARGEST_RESULT = 256 * 2**20
 """Bytes of an answer, unpacked, beyond which it is not read on."""
 CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE")
 """Name a file of certificate authorities to trust; the first that is set counts."""
 _TOTAL_FACTOR = 4.0
+_SLOWEST = 250_000.0
+"""Bytes a second: a large answer may take as much longer as it needs at this rate."""
+_KEPT_AS_BYTES = 2**20
+"""Bytes of a body up to which it is copied, so that it cannot change."""
 _ENCODINGS = "gzip, deflate"
 """Those that urllib3 unpacks piece by piece, whatever else is installed."""
 _PROXY_SCHEMES = ("http", "https", "socks5", "socks5h")
@@ -73,10 +76,13 @@ def traffic_of_thread() -> tuple[int, int]:
 
 
 class _Punctual(io.RawIOBase):
-    """Reads from a socket until the time of the exchange is up, however slowly an answer drips."""
+    """Reads from a socket until the time of the exchange is up, however slowly an answer drips.
+
+    What has come extends the time a little: large answers take long on a slow line.
+    """
 
     def __init__(self, raw: Any, sock: Any) -> None:
-        self._raw, self._sock, self._deadline = raw, sock, _exchange.deadline
+        self._raw, self._sock = raw, sock
 
     def readable(self) -> bool:
         return True
@@ -85,15 +91,17 @@ class _Punctual(io.RawIOBase):
         return int(self._raw.fileno())
 
     def readinto(self, buffer: Any) -> int | None:
-        left = self._deadline - time.monotonic()
+        left = _exchange.deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError("the time for the whole answer is up")
         patience = self._sock.gettimeout()
         self._sock.settimeout(min(patience, left))
         try:
-            return self._raw.readinto(buffer)  # type: ignore[no-any-return]
+            count: int | None = self._raw.readinto(buffer)
         finally:
             self._sock.settimeout(patience)
+        _exchange.deadline += (count or 0) / _SLOWEST
+        return count
 
     def close(self) -> None:
         self._raw.close()
@@ -183,21 +191,16 @@ class Reply:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes | bytearray
 
-    def json(self, *, unique_keys: bool = True) -> Any:
+    def json(self) -> Any:
         """Parse the body.
-
-        Args:
-            unique_keys: whether a key that an object holds twice is refused. It costs a third to a half of
-                the time of parsing 2**16 outcomes; there, the sum of the values tells.
 
         Raises:
             ValueError: it is not JSON, is nested absurdly deep, holds NaN or Infinity, or a key twice.
         """
-        refuse_twins = _with_unique_keys if unique_keys else None
         try:
-            return json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=refuse_twins)
+            return json.loads(self.body, parse_constant=_refuse_constant, object_pairs_hook=_with_unique_keys)
         except RecursionError:
             raise ValueError("JSON nested too deeply") from None
 
@@ -313,7 +316,8 @@ class Transport:
             largest: bytes of the answer, unpacked, beyond which it is not read on.
 
         Raises:
-            TransportError: no complete answer; ``sent`` says whether a byte had left.
+            TransportError: no complete answer; ``sent`` says whether a byte had left, ``answered`` whether
+                there is one that is too large.
             CredentialsError: there is no key.
         """
         key = self._key() if with_key else None
@@ -325,6 +329,7 @@ class Transport:
         _exchange.sent, _exchange.fresh = False, method == "POST"
         _exchange.requests += 1
         _exchange.patience, _exchange.deadline = read_timeout, time.monotonic() + limit
+        is_too_large = False
         try:
             with self._session.request(
                 method,
@@ -340,15 +345,19 @@ class Transport:
                 content = redact(_read(response, largest))
                 told = {name: redact.text(value) for name, value in response.headers.items()}
                 return Reply(response.status_code, CaseInsensitiveDict(told), content)
+        except _TooLargeError as error:
+            reason, is_too_large = str(error), True
         except (requests.RequestException, HTTPError, OSError, ValueError) as error:
             reason = redact.text(_cause(error))
-        if time.monotonic() >= _exchange.deadline:
+        if not is_too_large and time.monotonic() >= _exchange.deadline:
             reason = f"the answer took longer than {limit:g} s"
         # Raised out here, so that it is not chained: requests' exceptions hold the request, and so the key.
         sent = bool(_exchange.sent)
         fate = "after the request had left" if sent else "before anything was sent"
         raise TransportError(
-            f"{method} {path} failed {fate}: {reason}. {_advice(method, reason, sent=sent)}", sent=sent
+            f"{method} {path} failed {fate}: {reason}. {_advice(method, reason, sent=sent)}",
+            sent=sent,
+            answered=is_too_large,
         )
 
     def close(self) -> None:
@@ -383,26 +392,33 @@ def _ca_bundle() -> str | None:
     return next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), None)
 
 
-def _read(response: requests.Response, largest: int) -> bytes:
+class _TooLargeError(Exception):
+    """An answer has more bytes than it may."""
+
+
+def _read(response: requests.Response, largest: int) -> bytes | bytearray:
     """Read the body, and stop when it is too large; a packed one is unpacked no further than that.
 
     Raises:
-        requests.ConnectionError: it is too large, cut short, or packed in a way that was not asked for.
+        requests.ConnectionError: it is cut short, or packed in a way that was not asked for.
+        _TooLargeError: it has more bytes than it may.
     """
     packing = response.headers.get("Content-Encoding", "").strip().lower()
     if packing not in ("", "identity", "gzip", "x-gzip", "deflate"):
         raise requests.ConnectionError(f"the answer is packed as {packing[:40]!r}, which was not asked for")
-    parts, size = [], 0
-    for part in response.iter_content(65536):
-        parts.append(part)
-        size += len(part)
-        if size > largest:
-            raise requests.ConnectionError(f"the answer exceeds {largest:,} bytes")
-    body = b"".join(parts)
     expected = response.headers.get("Content-Length", "")
-    if expected.isdecimal() and not packing and size < int(expected):
-        raise requests.ConnectionError(f"the answer ended after {size} of {expected} bytes")
-    return body
+    announced = int(expected) if expected.isdecimal() and len(expected) < 20 and not packing else 0
+    body = bytearray()
+    if announced <= largest:
+        for part in response.iter_content(65536):
+            body += part
+            if len(body) > largest:
+                break
+    if max(announced, len(body)) > largest:
+        raise _TooLargeError(f"the answer exceeds {largest:,} bytes")
+    if len(body) < announced:
+        raise requests.ConnectionError(f"the answer ended after {len(body)} of {expected} bytes")
+    return bytes(body) if len(body) <= _KEPT_AS_BYTES else body  # a second copy of a large one may not fit
 
 
 def _cause(error: BaseException) -> str:

@@ -129,6 +129,23 @@ class JobRecord:
     started_at: str | None = None
     completed_at: str | None = None
 
+    @property
+    def service_seconds(self) -> float | None:
+        """Seconds from the job's submission to its completion by the service's own clock, rounded up.
+
+        None where the service does not say, says what cannot be, or says whole seconds only.
+
+        >>> times = {"submitted_at": "2026-10-05T12:00:00.250Z", "completed_at": "2026-10-05T12:00:00.750Z"}
+        >>> JobRecord("j", JobState.COMPLETED, **times).service_seconds
+        0.501
+        """
+        began, ended = moment(self.submitted_at), moment(self.completed_at)
+        if began is None or ended is None or ended < began:
+            return None
+        if began.microsecond == ended.microsecond == 0:  # fractions were cut off
+            return None
+        return (ended - began).total_seconds() + 0.001
+
     @classmethod
     def from_json(cls, body: Mapping[str, Any]) -> JobRecord:
         """Read one job object.

@@ -4,17 +4,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from . import wire
-from .api import Api, Page, accepted_id, refusal
+from .api import ADVICE, Api, Page, accepted_id, refusal
 from .decode import RawResult
-from .errors import ApiError, CircuitCancelledError, IonQError, TransportError
+from .errors import ApiError, CircuitCancelledError, IonQError, ResultIntegrityError, TransportError
 from .lifecycle import failure_of
 from .policy import Verdict, is_passing, retry_after, verdict_on_submission
 from .reconcile import Listing
+from .result_json import parse
 from .sources import Kind, Source, sources
 from .wire import JobRecord, JobState
 
@@ -44,6 +45,33 @@ class Report:
     pause: float | None = None
     sent_at: float = 0.0
     verdict: Verdict | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RawText:
+    """A result as it came, which is yet to be parsed."""
+
+    source: Source
+    text: bytes | bytearray
+
+
+def parsed(report: Report, *, depth: int = 0) -> Report:
+    """Return the report of a fetch with a `RawResult` for its `RawText`; an error where that cannot be.
+
+    Args:
+        report: of `Worker.fetch` or `Worker.fetch_child`.
+        depth: containers around each distribution: 1 in an answer for several circuits.
+    """
+    raw = report.value
+    if not isinstance(raw, RawText):
+        return report
+    try:
+        body = parse(raw.text, depth=depth)
+    except (ValueError, MemoryError) as error:
+        what = f"is not JSON ({error})" if isinstance(error, ValueError) else "does not fit in memory"
+        reason = f"GET {raw.source.path}: the result, of {len(raw.text):,} bytes, {what}. {ADVICE}"
+        return replace(report, value=None, error=ResultIntegrityError(reason))
+    return replace(report, value=RawResult(raw.source.kind, body, raw.text))
 
 
 class _Descent:
@@ -92,8 +120,13 @@ class Worker:
             sent_at = self._now()
             reply = self._api.create_job(body)
         except TransportError as error:
-            verdict = verdict_on_submission(None, sent=error.sent)
-            return Report(error=error, is_passing=True, is_congestion=True, sent_at=sent_at, verdict=verdict)
+            return Report(
+                error=error,
+                is_passing=True,
+                is_congestion=not error.answered,
+                sent_at=sent_at,
+                verdict=verdict_on_submission(None, sent=error.sent),
+            )
         except IonQError as error:  # no key, no room on disk: the same for every job of the run
             return Report(error=error, sent_at=sent_at, verdict=Verdict.STOP)
         job_id = accepted_id(reply)
@@ -122,14 +155,19 @@ class Worker:
         """Ask how one job stands, with its children's ids; the value is a dict of one record."""
         return self._reading(lambda: {job_id: self._api.job(job_id)})
 
-    def fetch(self, candidates: Sequence[Source]) -> Report:
-        """Ask for a result where it may be, best place first; the value is a `RawResult`."""
-        return self._reading(lambda: self._first(candidates))
+    def fetch(self, candidates: Sequence[Source], *, largest: int) -> Report:
+        """Ask for a result where it may be, best place first; the value is a `RawText`.
 
-    def fetch_child(self, child_id: str, kinds: tuple[Kind, ...], query: str = "") -> Report:
-        """Ask for the result of one circuit of a pack, or for the reason why it has none."""
+        Args:
+            candidates: places.
+            largest: bytes beyond which an answer is not read on.
+        """
+        return self._reading(lambda: self._first(candidates, largest))
 
-        def ask() -> RawResult:
+    def fetch_child(self, child_id: str, kinds: tuple[Kind, ...], query: str = "", *, largest: int) -> Report:
+        """Ask for the result of one circuit of a pack, or for the reason why it has none; see `fetch`."""
+
+        def ask() -> RawText:
             record = self._api.job(child_id)
             if record.state is JobState.FAILED:
                 raise failure_of(record)
@@ -137,7 +175,7 @@ class Worker:
                 raise CircuitCancelledError(f"circuit {child_id} of the pack was cancelled")
             if record.state is not JobState.COMPLETED:
                 raise _Unfinished(f"circuit {child_id} of the pack is {record.state.value}")
-            return self._first(sources(child_id, record.results, kinds, query=query))
+            return self._first(sources(child_id, record.results, kinds, query=query), largest)
 
         return self._reading(ask)
 
@@ -204,14 +242,14 @@ class Worker:
         if first is not None:
             raise first
 
-    def _first(self, candidates: Sequence[Source]) -> RawResult:
+    def _first(self, candidates: Sequence[Source], largest: int) -> RawText:
         for source in candidates[:-1]:
             try:
-                return RawResult(source.kind, self._api.result(source.path))
+                return RawText(source, self._api.result(source.path, largest=largest))
             except ApiError as error:
                 if is_passing(error.status):
                     raise
-        return RawResult(candidates[-1].kind, self._api.result(candidates[-1].path))
+        return RawText(candidates[-1], self._api.result(candidates[-1].path, largest=largest))
 
     def _reading(self, ask: Callable[[], Any]) -> Report:
         """Run a read and turn what it raises into an account of it."""
@@ -229,6 +267,6 @@ class Worker:
                 sent_at=sent_at,
             )
         except TransportError as error:
-            return Report(error=error, is_passing=True, is_congestion=True, sent_at=sent_at)
+            return Report(error=error, is_passing=True, is_congestion=not error.answered, sent_at=sent_at)
         except IonQError as error:
             return Report(error=error, sent_at=sent_at)

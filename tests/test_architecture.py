@@ -12,9 +12,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
-    "words": "_version errors wire gates options policy",
-    "thinking": "facts target compiler preflight encode structure packing drafts decode lifecycle stamps spans sources parcel packer cost merge reconcile chronicle salvage",
-    "doing": "answers state_folder circuit_files credentials transport api journal archive shelf workshop batch worker conductor",
+    "words": "_version logs errors wire gates options policy",
+    "thinking": "facts target compiler preflight encode structure packing drafts result_json decode lifecycle stamps spans sources parcel packer cost merge reconcile chronicle salvage",
+    "doing": "answers state_folder circuit_files credentials memory transport api journal archive shelf workshop batch worker conductor",
     "face": "timeline outlook display gantt report job rerun stretch stream backend session primitives recall provider",
     "door": "cli",
 }
@@ -95,6 +95,7 @@ def test_the_emulator_names_none_of_us():
             },
         ),
         ("platformdirs", {"state_folder.py"}),
+        ("logging", {"logs.py", "main.py", "account.py"}),  # the command line sets the level, and asks for it
         ("subprocess", set()),
     ],
 )

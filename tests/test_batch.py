@@ -20,6 +20,7 @@ from qiskit_parallel_ionq.errors import (
     CircuitCancelledError,
     CircuitFailedError,
     DetachedError,
+    IonQError,
     JobError,
     NotSentError,
 )
@@ -28,6 +29,11 @@ from qiskit_parallel_ionq.lifecycle import BetLost, BetPlaced, Phase, Submission
 from qiskit_parallel_ionq.merge import composite_status
 from qiskit_parallel_ionq.parcel import Parcel
 
+ENDS = {
+    Phase.DONE: None,
+    Phase.FAILED: CircuitFailedError("no"),
+    Phase.CANCELLED: CircuitCancelledError("stop"),
+}
 OUTCOME = Outcome(shots=1, values=np.array([0]), tallies=np.array([1]))
 
 
@@ -36,6 +42,8 @@ def _batch(total=3, seed=7, phases=()):
     for index, phase in enumerate(phases):
         batch.submissions.append(replace(Submission(), phase=phase, job_id=f"j{index}"))
         batch.parcel_of[index] = index
+        if phase.is_final:
+            batch.end(index, ENDS[phase])
     return batch
 
 
@@ -48,8 +56,8 @@ def test_a_circuit_that_has_not_been_compiled_yet_is_waiting():
 def test_what_is_known_of_a_circuit_goes_before_what_is_known_of_its_job():
     batch = _batch(4, phases=[Phase.FETCHING] * 4)
     batch.outcomes.put(0, OUTCOME)
-    batch.errors[1] = CircuitFailedError("no")
-    batch.errors[2] = CircuitCancelledError("stop")
+    for index, phase in enumerate((Phase.DONE, Phase.FAILED, Phase.CANCELLED)):
+        batch.end(index, ENDS[phase])
     assert batch.phases() == [Phase.DONE, Phase.FAILED, Phase.CANCELLED, Phase.FETCHING]
     assert batch.job_id(3) == "j3"
 
@@ -57,7 +65,27 @@ def test_what_is_known_of_a_circuit_goes_before_what_is_known_of_its_job():
 def test_a_dry_run_has_no_outcome_and_is_done_all_the_same():
     batch = _batch(1, phases=[Phase.FETCHING])
     batch.outcomes.put(0, None)
+    batch.end(0)
     assert batch.phase(0) is Phase.DONE
+
+
+@pytest.mark.parametrize("phase", sorted(ENDS, key=str))
+def test_a_circuit_whose_job_has_ended_is_not_final_before_it_has_a_result_or_an_error(phase):
+    batch = _batch(1, phases=[Phase.FETCHING])
+    batch.submissions[0] = replace(batch.submissions[0], phase=phase)
+    assert batch.phase(0) is Phase.FETCHING
+    assert not batch.is_over
+    batch.end(0, ENDS[phase])
+    assert batch.phase(0) is phase
+    assert batch.is_over
+
+
+def test_how_a_circuit_ended_first_counts():
+    batch = _batch(1)
+    batch.end(0, ENDS[Phase.FAILED])
+    batch.end(0, ENDS[Phase.CANCELLED])
+    assert batch.phase(0) is Phase.FAILED
+    assert batch.finished == [0]
 
 
 @pytest.mark.parametrize("phase", [Phase.QUEUED, Phase.RUNNING])
@@ -110,9 +138,9 @@ def test_each_circuit_has_its_own_generator_whatever_the_others_did():
 
 def test_a_batch_is_over_when_every_circuit_is():
     batch = _batch(2)
-    batch.finished.append(1)
+    batch.end(1)
     assert not batch.is_over
-    batch.finished.append(0)
+    batch.end(0)
     assert batch.is_over
     assert _batch(0).is_over
 
@@ -128,6 +156,17 @@ def test_what_has_come_true_needs_no_time():
     assert _batch().wait_for(lambda: True, 0)
 
 
+def test_who_waits_is_told_that_the_thread_has_ended_that_would_bring_it_about():
+    def ended() -> None:
+        raise IonQError("the thread has ended")
+
+    batch = _batch(1)
+    batch.require_alive = ended
+    with pytest.raises(IonQError, match="ended"):
+        batch.wait_for(lambda: batch.is_over, None)
+    assert not batch.wait_for(lambda: batch.is_over, 0)
+
+
 def test_who_waits_is_woken():
     batch = _batch(1)
     answers = []
@@ -137,7 +176,7 @@ def test_who_waits_is_woken():
     ]
     for waiter in waiters:
         waiter.start()
-    batch.finished.append(0)
+    batch.end(0)
     begun = time.monotonic()
     batch.notify()
     for waiter in waiters:
@@ -162,8 +201,9 @@ def test_what_a_circuit_of_a_restored_pack_came_to_first_stands_and_counts_once(
 
 
 def test_a_circuit_that_was_not_sent_or_is_left_behind_has_not_failed():
-    batch = _batch(3, phases=[Phase.RUNNING, Phase.FAILED, Phase.FAILED])
-    batch.errors.update({0: DetachedError("closed"), 1: NotSentError("stopped"), 2: JobError("broken")})
+    batch = _batch(3, phases=[Phase.RUNNING, Phase.WAITING, Phase.WAITING])
+    for index, error in enumerate((DetachedError("closed"), NotSentError("stopped"), JobError("broken"))):
+        batch.end(index, error)
     assert [batch.state(index) for index in range(3)] == ["running", "not sent", "failed"]
     assert batch.progress() == Progress(3, running=1, not_sent=1, failed=1)
     assert composite_status(batch.phases()) is JobStatus.RUNNING

@@ -29,7 +29,7 @@ def of(total: int, *submissions: Submission, ended=()) -> Batch:
         batch.submissions.append(submission)
     for index, at in enumerate(ended):
         batch.outcomes.put(index, None)
-        batch.finished.append(index)
+        batch.end(index)
         batch.stamps.end(index, at)
     return batch
 

@@ -39,11 +39,9 @@ def report(total: int, *, held_back=(), failed=()) -> Report:
         batch.stamps.read(index, 8.0, 8.5)
         batch.stamps.open(index, 8.5)
         batch.stamps.end(index, 9.0)
-        if index in failed:
-            batch.errors[index] = CircuitFailedError("the ions left", job_id="j")
-        else:
+        if index not in failed:
             batch.outcomes.put(index, None)
-        batch.finished.append(index)
+        batch.end(index, CircuitFailedError("the ions left", job_id="j") if index in failed else None)
     return report_on(batch, 10.0, lambda at: at + 1_790_000_000.0)
 
 

@@ -71,7 +71,7 @@ def finish(batch: Batch, number: int, asked: float, answered: float) -> None:
     batch.stamps.open(number, answered)
     for index in batch.parcels[number].circuits:
         batch.outcomes.put(index, None)
-        batch.finished.append(index)
+        batch.end(index)
         batch.stamps.end(index, answered)
 
 
@@ -166,8 +166,7 @@ def test_setbacks_and_failures_are_marks():
     sent = after(Sent(0.0), HeldBack(1.0, "429"), Sent(2.0), Accepted("a", 3.0))
     add(batch, sent, 0)
     batch.stamps.troubles.append((0, 4.0, "503"))
-    batch.errors[1] = CompileError("no way")
-    batch.finished.append(1)
+    batch.end(1, CompileError("no way"))
     batch.stamps.compiled(1, 0.5, 0.6)
     batch.stamps.end(1, 0.7)
     rows = told(batch, now=5.0).rows

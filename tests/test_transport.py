@@ -23,7 +23,13 @@ import pytest
 from qiskit_parallel_ionq import transport as module
 from qiskit_parallel_ionq.api import Api, accepted_id
 from qiskit_parallel_ionq.credentials import Secret
-from qiskit_parallel_ionq.errors import CredentialsError, IonQError, OptionError, TransportError
+from qiskit_parallel_ionq.errors import (
+    CredentialsError,
+    IonQError,
+    OptionError,
+    ResultIntegrityError,
+    TransportError,
+)
 from qiskit_parallel_ionq.transport import Reply, Transport
 
 CANARY = "c4n4ry-k3y"
@@ -240,6 +246,62 @@ def test_an_answer_that_drips_for_ever_ends_in_time(make, begin, drop):
     assert "took longer than 0.8 s" in str(error)
 
 
+@pytest.mark.parametrize(("slowest", "is_whole"), [(10_000.0, True), (1e9, False)])
+def test_an_answer_may_take_as_much_longer_as_it_is_large(make, monkeypatch, slowest, is_whole):
+    def trickle(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n")
+        for _ in range(100):
+            try:
+                connection.sendall(bytes(1000))
+            except OSError:
+                return
+            time.sleep(0.01)
+
+    monkeypatch.setattr(module, "_SLOWEST", slowest)
+    with raw_server(trickle) as address:
+        transport = make(f"http://{address}")
+        if is_whole:
+            reply = transport.exchange("GET", "/jobs/j/results/probabilities", read_timeout=0.1)
+            assert len(reply.body) == 100_000
+            return
+        with pytest.raises(TransportError, match="took longer than") as caught:
+            transport.exchange("GET", "/jobs/j/results/probabilities", read_timeout=0.1)
+        assert not caught.value.answered
+
+
+def test_an_answer_that_announces_more_than_it_may_have_is_not_read_at_all(make):
+    sent = []
+
+    def announce(connection):
+        connection.recv(65536)
+        connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\n")
+        try:
+            for _ in range(1000):
+                connection.sendall(bytes(65536))
+                sent.append(65536)
+        except OSError:
+            return
+
+    with raw_server(announce) as address:
+        transport = make(f"http://{address}")
+        with pytest.raises(TransportError, match="exceeds 1,048,576 bytes") as caught:
+            transport.exchange("GET", "/jobs", largest=2**20)
+        assert caught.value.answered
+        with pytest.raises(ResultIntegrityError, match="more than 1,048,576 bytes"):
+            Api(transport).result("/jobs/j1/results/probabilities", largest=2**20)
+    assert sum(sent) < 64 * 2**20  # what the buffers between us take
+
+
+@pytest.mark.parametrize("body", [b"<html></html>", b'{"jobs": [NaN]}', b"[]", b""], ids=repr_of)
+def test_a_complete_answer_that_cannot_be_read_is_told_from_none(server, make, body):
+    server.answer = lambda request: (200, {}, body)
+    with pytest.raises(TransportError) as caught:
+        Api(make(server.url)).jobs()
+    assert caught.value.answered
+    assert pickle.loads(pickle.dumps(caught.value)).answered
+
+
 def test_a_large_body_on_a_slow_line_outlasts_the_time_for_connecting(make, monkeypatch):
     monkeypatch.setattr(module, "CONNECT_TIMEOUT", 0.1)
     size = 16 * 2**20
@@ -369,11 +431,11 @@ def test_each_kind_of_answer_has_its_own_bound(make, monkeypatch):
     api = Api(make("https://api.ionq.test"))
     api.create_job(b"{}")
     api.jobs()
-    api.result("/jobs/j1/results/histogram")
+    api.result("/jobs/j1/results/histogram", largest=7)
     assert asked == {
         "POST /jobs": module.LARGEST_SUBMISSION_ANSWER,
         "GET /jobs": module.LARGEST_LISTING,
-        "GET /jobs/j1/results/histogram": module.LARGEST_RESULT,
+        "GET /jobs/j1/results/histogram": 7,
     }
 
 
@@ -430,10 +492,9 @@ def test_what_is_not_json_is_a_value_error(body):
 
 
 @pytest.mark.parametrize("body", [b'{"a": 1, "a": 1}', b'[{"b": {"id": 1, "x": 2, "id": 3}}]'])
-def test_a_key_that_stands_twice_is_a_value_error_but_in_results(body):
+def test_a_key_that_stands_twice_is_a_value_error(body):
     with pytest.raises(ValueError, match="twice"):
         Reply(200, {}, body).json()
-    Reply(200, {}, body).json(unique_keys=False)
 
 
 def test_an_answer_to_a_submission_with_two_ids_has_none():

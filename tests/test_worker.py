@@ -11,6 +11,7 @@ from qiskit_parallel_ionq.errors import (
     CircuitCancelledError,
     CircuitFailedError,
     CredentialsError,
+    ResultIntegrityError,
     TransportError,
     api_error,
 )
@@ -18,7 +19,7 @@ from qiskit_parallel_ionq.policy import Verdict
 from qiskit_parallel_ionq.sources import Source
 from qiskit_parallel_ionq.transport import Reply
 from qiskit_parallel_ionq.wire import JobRecord, JobState
-from qiskit_parallel_ionq.worker import MAX_PAGES, Worker
+from qiskit_parallel_ionq.worker import MAX_PAGES, Worker, parsed
 
 A, B = Source("probabilities", "/a"), Source("shots", "/b")
 
@@ -76,6 +77,7 @@ def _row(job_id, token=None, parent=None):
         (Reply(500, {}, b'{"id": "j1"}'), Verdict.UNKNOWN, True, True),
         (Reply(503, {}, b""), Verdict.UNKNOWN, True, True),
         (TransportError("reset", sent=True), Verdict.UNKNOWN, True, True),
+        (TransportError("too large", sent=True, answered=True), Verdict.UNKNOWN, True, False),
         (TransportError("refused", sent=False), Verdict.NOT_SENT, True, True),
         (CredentialsError("no key"), Verdict.STOP, False, False),
     ],
@@ -143,6 +145,7 @@ def test_the_pause_that_the_service_asks_for_is_passed_on():
         (_error(500), True, False),
         (TransportError("reset", sent=True), True, True),
         (TransportError("refused", sent=False), True, True),
+        (TransportError("not JSON", sent=True, answered=True), True, False),
         (CredentialsError("no key"), False, False),
     ],
     ids=lambda v: str(getattr(v, "status", v))[:20],
@@ -152,8 +155,8 @@ def test_the_pause_that_the_service_asks_for_is_passed_on():
     [
         lambda w: w.look(["j1"]),
         lambda w: w.look_at("j1"),
-        lambda w: w.fetch((A,)),
-        lambda w: w.fetch_child("c1", ("shots",)),
+        lambda w: w.fetch((A,), largest=9),
+        lambda w: w.fetch_child("c1", ("shots",), largest=9),
         lambda w: w.list_tokens(),
         lambda w: w.cancel([]),
     ],
@@ -184,35 +187,35 @@ def test_a_job_is_looked_at_alone():
 
 
 def test_the_first_place_that_has_the_result_gives_it():
-    worker, api = _worker(_error(404), {"0": 1.0})
-    raw = worker.fetch((A, B)).value
+    worker, api = _worker(_error(404), b'{"0": 1.0}')
+    raw = parsed(worker.fetch((A, B), largest=9)).value
     assert (raw.kind, raw.body) == ("shots", {"0": 1.0})
     assert [args for _, args, _ in api.calls] == [("/a",), ("/b",)]
 
 
 def test_a_place_that_is_only_busy_is_not_passed_by():
     worker, api = _worker(_error(503))
-    assert worker.fetch((A, B)).is_passing
+    assert worker.fetch((A, B), largest=9).is_passing
     assert len(api.calls) == 1
 
 
 def test_where_no_place_has_it_the_last_refusal_is_told():
     worker, _ = _worker(_error(404), _error(410))
-    report = worker.fetch((A, B))
+    report = worker.fetch((A, B), largest=9)
     assert isinstance(report.error, ApiError)
     assert report.error.status == 410
 
 
 def test_a_circuit_of_a_pack_is_fetched_by_its_own_id():
     record = JobRecord("c1", JobState.COMPLETED, results={"shots": {"url": "/x"}})
-    worker, api = _worker(record, ["0"])
-    assert worker.fetch_child("c1", ("shots", "histogram")).value.body == ["0"]
+    worker, api = _worker(record, b'["0"]')
+    assert parsed(worker.fetch_child("c1", ("shots", "histogram"), largest=9)).value.body == ["0"]
     assert api.calls[-1][1] == ("/jobs/c1/results/shots",)
 
 
 def test_a_failed_circuit_of_a_pack_says_why():
     worker, api = _worker(JobRecord("c1", JobState.FAILED, failure_code="Code", failure_message="because"))
-    report = worker.fetch_child("c1", ("shots",))
+    report = worker.fetch_child("c1", ("shots",), largest=9)
     assert isinstance(report.error, CircuitFailedError)
     assert report.error.job_id == "c1"
     assert "because" in str(report.error)
@@ -221,7 +224,7 @@ def test_a_failed_circuit_of_a_pack_says_why():
 
 def test_a_cancelled_circuit_of_a_pack_is_cancelled():
     worker, _ = _worker(JobRecord("c1", JobState.CANCELED))
-    report = worker.fetch_child("c1", ("shots",))
+    report = worker.fetch_child("c1", ("shots",), largest=9)
     assert isinstance(report.error, CircuitCancelledError)
     assert not report.is_passing
 
@@ -229,10 +232,26 @@ def test_a_cancelled_circuit_of_a_pack_is_cancelled():
 @pytest.mark.parametrize("state", [JobState.SUBMITTED, JobState.READY, JobState.STARTED, JobState.UNKNOWN])
 def test_a_circuit_of_a_pack_that_is_not_done_is_asked_for_again(state):
     worker, _ = _worker(JobRecord("c1", state))
-    report = worker.fetch_child("c1", ("shots",))
+    report = worker.fetch_child("c1", ("shots",), largest=9)
     assert report.is_passing
     assert not report.is_congestion
     assert state.value in str(report.error)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"<html></html>", b"NaN", b'{"0": NaN}', b'{"0": 0.5', b"", b'{"0": ' + b"9" * 5_000 + b"}", b"\xff"],
+    ids=lambda text: text[:10].decode("latin-1"),
+)
+def test_a_result_that_cannot_be_read_is_an_integrity_error_and_no_congestion(text):
+    worker, _ = _worker(text)
+    report = parsed(worker.fetch((A,), largest=9))
+    if report.error is None:  # a number may have any length in some versions of Python
+        assert text.startswith(b'{"0": 9')
+        return
+    assert isinstance(report.error, ResultIntegrityError)
+    assert "/a" in str(report.error)
+    assert (report.value, report.is_passing, report.is_congestion) == (None, False, False)
 
 
 # ── listing ──

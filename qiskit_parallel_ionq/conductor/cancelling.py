@@ -3,16 +3,13 @@
 
 from __future__ import annotations
 
-import logging
-
 from ..batch import Batch
+from ..logs import logger
 from ..wire import JobState
 from ..worker import Report
 from .ledger import Stage
 from .loop import Order, Task
 from .watching import WINDOW, Watching
-
-logger = logging.getLogger("qiskit_parallel_ionq")
 
 IDS_PER_REQUEST = 100
 REPEAT_AFTER = 5.0
@@ -41,12 +38,10 @@ class Cancelling:
         voyage.cancel_again_at = now + REPEAT_AFTER * 2.0 ** min(voyage.cancels, MOST_DOUBLINGS)
         voyage.cancels += 1
         if not ledger.to_cancel:
-            self._stage.loop.at(now + WINDOW, lambda: self._send(batch))
+            self._stage.at(batch, now + WINDOW, lambda: self._send(batch))
         ledger.to_cancel.append(number)
 
     def _send(self, batch: Batch) -> None:
-        if not self._stage.is_open(batch):
-            return
         ledger = self._stage.ledger(batch)
         numbers, ledger.to_cancel = ledger.to_cancel, []
         for start in range(0, len(numbers), IDS_PER_REQUEST):

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-import json
-import logging
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -14,7 +12,7 @@ from typing import Any
 
 from ..batch import Batch
 from ..chronicle import StoredResult, error_facts, event_record
-from ..decode import Outcome, RawResult
+from ..decode import Outcome
 from ..errors import (
     AuthenticationError,
     BudgetError,
@@ -38,7 +36,9 @@ from ..lifecycle import (
     Unresolved,
     step,
 )
+from ..logs import logger
 from ..parcel import Parcel
+from ..shelf import Scrap
 from ..wire import OUT_OF_MONEY
 from ..worker import Report, Worker
 from .cancelling import Cancelling
@@ -48,9 +48,6 @@ from .ledger import Ledger, Voyage
 from .loop import Lane, Loop, Order, Task
 from .submitting import Submitting
 from .watching import Watching
-
-logger = logging.getLogger("qiskit_parallel_ionq")
-
 
 NEVER_HANDED_OVER = NotSentError(
     "this circuit was never sent, and the run's record ends before it: only the program that made it has it"
@@ -68,9 +65,11 @@ class Conductor:
     def __init__(self, worker: Worker, loop: Loop | None = None) -> None:
         self.worker = worker
         self.loop = loop or Loop()
-        self.loop.on_bug, self.loop.on_end = self._give_up, self._end
+        self.loop.on_bug, self.loop.on_end = self._give_up_all, self._end
         self._ledgers: dict[Batch, Ledger] = {}
         self._known: weakref.WeakValueDictionary[str, Batch] = weakref.WeakValueDictionary()
+        self._closing: set[Batch] = set()
+        """Batches that are over and whose records are being closed."""
         self._project: str | None = None
         self._submitting = Submitting(self)
         self._watching = Watching(self)
@@ -90,11 +89,11 @@ class Conductor:
     def add(self, batch: Batch, parcel: Parcel) -> None:
         """Take one more parcel of a batch; it is sent as soon as a worker is free."""
         self._known[batch.run.id] = batch
-        self.loop.post(lambda: self._take(batch, parcel))
+        self._post(batch, lambda: self._take(batch, parcel))
 
     def fail(self, batch: Batch, index: int, error: Exception) -> None:
         """Note that a circuit never became a parcel."""
-        self.loop.post(lambda: self._fail(batch, index, error))
+        self._post(batch, lambda: self._fail(batch, index, error))
 
     def find(self, run_id: str) -> Batch | None:
         """Return a run that is under way here, whoever still holds its job."""
@@ -102,12 +101,12 @@ class Conductor:
 
     def cancel(self, batch: Batch, *, include_running: bool) -> None:
         """Cancel what has no result yet."""
-        self.loop.post(lambda: self._cancel(batch, include_running))
+        self._post(batch, lambda: self._cancel(batch, include_running))
 
     def detach(self, batch: Batch) -> None:
         """Send nothing more of a batch, from this moment on; what was sent goes on."""
         batch.is_detached = True
-        self.loop.post(lambda: self._detach(batch))
+        self._post(batch, lambda: self._detach(batch))
 
     def adopt(
         self, batch: Batch, *, refusal: Exception | None, missing: JobError = NEVER_HANDED_OVER
@@ -120,16 +119,30 @@ class Conductor:
             missing: why circuits that it does not tell of have no result.
         """
         self._known[batch.run.id] = batch
-        self.loop.post(lambda: self._adopt(batch, refusal, missing))
+        self._post(batch, lambda: self._adopt(batch, refusal, missing))
 
     def release(self, batch: Batch) -> Future[None]:
         """Let go of a batch as soon as none of its requests is under way; somebody else goes on with it."""
         released: Future[None] = Future()
         batch.is_detached = True
-        self.loop.post(lambda: self._release(batch, released))
+        self._post(batch, lambda: self._release(batch, released))
         return released
 
+    def _post(self, batch: Batch, act: Callable[[], object]) -> None:
+        """Have something done for a batch on the loop's thread, which who waits for the batch relies on."""
+        batch.require_alive = self.loop.require_alive
+        self.loop.post(lambda: self._guard(batch, act))
+
     # -- what the parts ask for; on the loop's thread only -------------------------------------
+
+    def at(self, batch: Batch, due: float, act: Callable[[], object]) -> None:
+        """Do something for a batch at a time on the loop's clock, if the batch is under way then."""
+
+        def ring() -> None:
+            if self.is_open(batch) and not self._ledgers[batch].is_given_up:
+                self._guard(batch, act)
+
+        self.loop.at(due, ring)
 
     def ledger(self, batch: Batch) -> Ledger:
         """Return the ledger of a batch that is under way."""
@@ -138,6 +151,44 @@ class Conductor:
     def is_open(self, batch: Batch) -> bool:
         """Say whether a batch is under way."""
         return batch in self._ledgers
+
+    def aside(
+        self, batch: Batch, work: Callable[[], Callable[[], None]], is_wanted: Callable[[], bool]
+    ) -> None:
+        """Compute something for a batch on a worker's thread, then do what that returns on this one.
+
+        Args:
+            batch: the batch.
+            work: what takes long.
+            is_wanted: asked afterwards.
+        """
+        made: list[Callable[[], None]] = []
+
+        def compute() -> None:
+            try:
+                made.append(work())
+            except Exception as error:  # noqa: BLE001 - raised again where the batch's guard sees it
+                made.append(partial(_raise, error))
+
+        def go_on() -> None:
+            if self.is_open(batch) and is_wanted():
+                self._guard(batch, made[0])
+
+        self.loop.aside(compute, go_on)
+
+    def settle(self, batch: Batch, number: int) -> None:
+        """Go on with a result that waits for what the job's record says."""
+        self._fetching.settle(batch, number)
+
+    def _guard(self, batch: Batch, act: Callable[[], object]) -> bool:
+        """Do something for a batch; a fault ends this batch and no other. Return whether it went well."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - a fault ends its own batch only
+            logger.exception("A bug in the conductor; the circuits of run %s are given up", batch.run.id)
+            self._give_up(batch, _bug(batch, error))
+            return False
+        return True
 
     def apply(self, batch: Batch, number: int, event: Event) -> None:
         """Step one submission, publish its state, and see to what follows."""
@@ -148,7 +199,8 @@ class Conductor:
         batch.submissions[number] = after
         if after.job_id is not None:
             self._drop_request(batch, number, after)
-        if not isinstance(event, Seen) or after.phase is not before.phase:
+        is_news = after.phase is not before.phase or after.is_complete is not before.is_complete
+        if is_news or not isinstance(event, Seen):
             self._note(batch, number, event)
         if before.phase is Phase.UNKNOWN and after.phase is not Phase.UNKNOWN:
             self._ledgers[batch].doubts.pop(number, None)
@@ -157,8 +209,9 @@ class Conductor:
         if isinstance(event, Absent):
             self._ledgers[batch].resent.add(number)
         self._ledgers[batch].active += _is_active(after) - _is_active(before)
-        for command in commands:
-            self._see_to(batch, number, command)
+        if not self._ledgers[batch].is_given_up:
+            for command in commands:
+                self._see_to(batch, number, command)
         if after.phase is Phase.DONE and batch.budget is not None:
             self._ask_for_the_bill(batch, number)
         if getattr(after.error, "code", None) in OUT_OF_MONEY:
@@ -190,19 +243,17 @@ class Conductor:
         if parcel.body and (is_home or number in batch.places):
             batch.parcels[number] = replace(parcel, body=b"")
 
-    def circuit_done(self, batch: Batch, index: int, outcome: Outcome | None, raw: RawResult | None) -> None:
-        """Keep a circuit's result, None where none was wanted."""
+    def circuit_done(
+        self, batch: Batch, index: int, outcome: Outcome | None, kept: StoredResult | Scrap | None
+    ) -> None:
+        """Publish a circuit's result, None where none was wanted, and record where it is kept."""
         if batch.has_ended(index):
             return
-        stored = None
-        if raw is None:
+        if outcome is None:
             batch.record.note({"is": "result", "i": index})
-        elif batch.record.is_kept:
-            place = batch.record.put_result(json.dumps(raw.body).encode())
-            if place is not None:
-                stored = StoredResult(raw.kind, place)
-                batch.record.note({"is": "result", "i": index, "kind": raw.kind, "at": place.record()})
-        batch.outcomes.put(index, outcome, stored=stored, raw=raw)
+        elif isinstance(kept, StoredResult):
+            batch.record.note({"is": "result", "i": index, "kind": kept.kind, "at": kept.place.record()})
+        batch.outcomes.put(index, outcome, kept)
         self._end_circuit(batch, index)
 
     def circuit_failed(self, batch: Batch, index: int, error: Exception) -> None:
@@ -223,29 +274,27 @@ class Conductor:
             batch.record.note(record, precious=precious)
 
     def _end_circuit(self, batch: Batch, index: int, *, error: Exception | None = None) -> None:
-        """Tell that a circuit has its result, or the reason why it has none; the first stands."""
-        if error is not None:
-            if batch.has_ended(index):
-                return
-            batch.errors[index] = error
+        """Publish that a circuit has its result, or the reason why it has none; the first counts."""
+        if batch.has_ended(index):
+            return
         batch.stamps.end(index, self.loop.now())
-        batch.finished.append(index)
+        batch.end(index, error)
         shown = batch.run.first + index
         at: tuple[Any, ...] = (len(batch.finished), batch.total, shown, batch.job_id(index))
         if error is None:
             logger.info("Circuit %d/%d completed (circuit_id=%d, job_id=%s)", *at)
         else:
             logger.info("Circuit %d/%d has no result (circuit_id=%d, job_id=%s): %s", *at, error)
+        batch.notify()
         if batch.is_over:
             self._end_batch(batch)
-        batch.notify()
 
     # -- the conductor's own -------------------------------------------------------------------
 
     def _open(self, batch: Batch, *, is_restored: bool = False) -> Ledger:
         ledger = self._ledgers.get(batch)
         if ledger is None:
-            lane = Lane(batch.run.workers, traffic=batch.traffic)
+            lane = Lane(batch.run.workers, traffic=batch.traffic, guard=partial(self._guard, batch))
             ledger = Ledger(began=self.loop.now(), lane=lane, owner=batch.owner(), is_restored=is_restored)
             ledger.lane.may_submit = partial(self._submitting.may_submit, batch, ledger)
             ledger.lane.hear = partial(self._hear, batch, Denial())
@@ -270,11 +319,8 @@ class Conductor:
         """End every circuit here that has not ended, and let go of the batch, which stays open on record."""
         ledger = self._ledgers.pop(batch)
         self.loop.close_lane(ledger.lane)
-        for index in range(batch.total):
-            if not batch.has_ended(index):
-                ledger.stays_open = True
-                self._end_circuit(batch, index, error=reason(index))
-        _close_record(batch, ledger)
+        self._leave(batch, ledger, reason)
+        self._close(batch, ledger)
 
     def _note_project(self, batch: Batch, ledger: Ledger) -> None:
         """Record whose jobs these are: asked once, after the first acceptance, and no run waits for it."""
@@ -365,7 +411,7 @@ class Conductor:
                 case Phase.DONE if not all(map(batch.has_ended, batch.parcels[number].circuits)):
                     self.apply(batch, number, Reopened(self.loop.now()))
         if batch.is_over:
-            self.loop.at(self.loop.now(), lambda: self._forget(batch))
+            self._forget_at(batch, self.loop.now())
         batch.notify()
 
     def _retimed(self, submission: Submission) -> Submission:
@@ -378,20 +424,26 @@ class Conductor:
         return replace(submission, **moved, setbacks=setbacks)
 
     def _release(self, batch: Batch, released: Future[None]) -> None:
+
+        def again() -> None:
+            self._guard(batch, lambda: self._release(batch, released))
+
+        if batch in self._closing:
+            self.loop.at(self.loop.now() + 0.02, again)
+            return
         if not self.is_open(batch):
             released.set_result(None)
             return
         ledger = self._ledgers[batch]
         self._submitting.withdraw(batch)
         if any(submission.phase is Phase.SENDING for submission in batch.submissions):
-            self.loop.at(self.loop.now() + 0.02, lambda: self._release(batch, released))
+            self.loop.at(self.loop.now() + 0.02, again)
             return
         del self._ledgers[batch]
         self.loop.close_lane(ledger.lane)
-        batch.record.close()
         for index in range(batch.total):
             self._end_circuit(batch, index, error=DetachedError("this run goes on in another job object"))
-        released.set_result(None)
+        self.loop.aside(batch.record.close, lambda: released.set_result(None))
 
     def _see_to(self, batch: Batch, number: int, command: Command) -> None:
         match command:
@@ -422,39 +474,79 @@ class Conductor:
         )
         if ledger.resent:
             self._submitting.sweep(batch)
-        self.loop.at(self.loop.now(), lambda: self._forget(batch))
+        self._forget_at(batch, self.loop.now())
+
+    def _forget_at(self, batch: Batch, due: float) -> None:
+        self.loop.at(due, lambda: self.is_open(batch) and self._guard(batch, lambda: self._forget(batch)))
 
     def _forget(self, batch: Batch) -> None:
         """Drop a batch that is over, once no answer is outstanding that would ask for it."""
-        ledger = self._ledgers.get(batch)
-        if ledger is None:
-            return
-        if ledger.lane.under_way or ledger.active or any(ledger.lane.ready) or ledger.is_sweeping:
-            self.loop.at(self.loop.now() + 0.5, lambda: self._forget(batch))
+        ledger = self._ledgers[batch]
+        is_busy = ledger.active or any(ledger.lane.ready) or ledger.is_sweeping
+        if ledger.lane.under_way or (is_busy and not ledger.is_given_up):
+            self._forget_at(batch, self.loop.now() + 0.5)
         else:
             del self._ledgers[batch]
             self.loop.close_lane(ledger.lane)
-            _close_record(batch, ledger)
+            self._close(batch, ledger)
 
-    def _give_up(self, error: Exception) -> None:
-        self._leave_all(lambda _batch, _index: error)
+    def _close(self, batch: Batch, ledger: Ledger) -> None:
+        """Close a batch's record on a worker's thread, which may wait for the disk."""
+        self._closing.add(batch)
+        self.loop.aside(lambda: _close_record(batch, ledger), lambda: self._closing.discard(batch))
 
-    def _leave_all(self, reason: Callable[[Batch, int], Exception]) -> None:
-        """End every circuit here that has not ended, for a reason of its own."""
-        for batch, ledger in list(self._ledgers.items()):
+    def _give_up(self, batch: Batch, error: Exception) -> None:
+        """End a batch that cannot go on. Answers to its submissions under way are still taken note of."""
+        ledger = self._ledgers.get(batch)
+        if ledger is not None:
+            ledger.is_given_up = True
+            self._forget_at(batch, self.loop.now())
+        self._leave(batch, ledger, lambda _: error)
+
+    def _give_up_all(self, error: Exception) -> None:
+        for batch in list(self._ledgers):
+            self._give_up(batch, _bug(batch, error))
+
+    def _leave(self, batch: Batch, ledger: Ledger | None, reason: Callable[[int], Exception]) -> None:
+        """End every circuit here that has not ended, each for its reason; the run stays open on record."""
+        left = [index for index in range(batch.total) if not batch.has_ended(index)]
+        if ledger is not None:
+            ledger.stays_open |= bool(left)
             for tasks in ledger.lane.ready:
                 tasks.clear()
-            for index in range(batch.total):
-                if not batch.has_ended(index):
-                    error = reason(batch, index)
-                    ledger.stopped = ledger.stopped or error
-                    ledger.stays_open = True
-                    self._end_circuit(batch, index, error=error)
+        for index in left:
+            error = reason(index)
+            if ledger is not None:
+                ledger.stopped = ledger.stopped or error
+            try:
+                self._end_circuit(batch, index, error=error)
+            except Exception:  # noqa: BLE001 - nothing is to wait for what will not come
+                logger.exception("Circuit %d of run %s could not be ended as it should", index, batch.run.id)
+                batch.end(index, error)
+        batch.notify()
 
     def _end(self) -> None:
-        self._leave_all(_left_behind)
-        for batch, ledger in self._ledgers.items():
-            _close_record(batch, ledger)
+        """End what is under way when the thread ends: nothing goes on with it here."""
+        for batch, ledger in list(self._ledgers.items()):
+            self._leave(batch, ledger, partial(_left_behind, batch))
+            try:
+                _close_record(batch, ledger)
+            except Exception:  # noqa: BLE001 - the others are closed all the same
+                logger.exception("The record of run %s could not be closed", batch.run.id)
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+def _bug(batch: Batch, error: Exception) -> IonQError:
+    """Return what a circuit ends with that a mistake of this package gave up."""
+    told = IonQError(
+        f"a mistake in qiskit_parallel_ionq ended this run ({error!r}). What was accepted goes on at IonQ: "
+        f"provider.resume({batch.run.id!r}) collects it. Please report this, with the traceback in the log"
+    )
+    told.__cause__ = error
+    return told
 
 
 def _out_of_money(error: Exception | None) -> IonQError:

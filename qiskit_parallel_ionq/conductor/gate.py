@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import os
 import threading
@@ -11,11 +10,10 @@ from collections.abc import Callable, Collection
 from weakref import WeakValueDictionary
 
 from ..credentials import Secret
+from ..logs import logger
 from ..options import MAX_WORKERS_LIMIT
 from ..policy import Gate, Kind
 from ..worker import Report
-
-logger = logging.getLogger("qiskit_parallel_ionq")
 
 LONG = 10.0
 """Seconds: a pause worth a word."""
@@ -23,11 +21,20 @@ LONG = 10.0
 Wake = Callable[[], object]
 
 
-class SharedGate:
-    """A `Gate` that any thread may use. Loops that are refused are let in one after the other.
+GRACE = 0.02
+"""Seconds for which a request that may leave waits for the loop whose turn it is."""
 
-    A loop is known by the function that wakes it. It asks `enter` for each request, says `wait` once it has
-    asked for all it could, and `leave` when an answer is there; a wake-up means that asking again may help.
+
+class SharedGate:
+    """A `Gate` that any thread may use. Loops that are refused take turns.
+
+    A loop is known by the function that wakes it. For each request it calls `enter`; once it has tried all
+    it has, it calls `wait`, which says when to try again; it calls `leave` when an answer is there. A
+    wake-up means that trying again may help.
+
+    No request waits without an event that ends the wait: a time from `wait`, or a wake-up. What changes the
+    state of the gate wakes every loop that it may concern. A loop that does not use its turn within `GRACE`
+    seconds, because its thread is busy, is passed over and woken; it queues again when it has time.
     """
 
     def __init__(self, ceiling: int = MAX_WORKERS_LIMIT) -> None:
@@ -35,54 +42,77 @@ class SharedGate:
         self._gate = Gate.open(ceiling)
         self._under_way = 0
         self._waiting: dict[Kind, list[Wake]] = {kind: [] for kind in Kind}
+        self._turn_began: dict[Kind, float] = dict.fromkeys(Kind, -math.inf)
+        """When the first loop in line became the first, or when there was room for its request."""
         self._shut_since = 0.0
 
     def enter(self, wake: Wake, kind: Kind, now: float) -> bool:
-        """Say whether a request may leave, and take it as gone if so."""
+        """Return whether a request may leave, and count it as under way if so."""
         with self._lock:
-            waiting = self._waiting[kind]
-            if (waiting and waiting[0] != wake) or not self._gate.allows(now, self._under_way, kind):
+            line = self._waiting[kind]
+            is_first = not line or line[0] == wake
+            if not self._gate.allows(now, self._under_way, kind):
                 return False
+            if not is_first and now < self._ends_turn_at(kind):
+                return False
+            passed_over = [] if is_first else [line.pop(0)]
             self._under_way += 1
             before, self._gate = self._gate, self._gate.sent(now, kind)
-            next_in_line = self._drop(wake, kind)
+            self._drop(wake, kind)
+            self._turn_began[kind] = now
+            woken = passed_over + line[:1]
         self._tell(before, self._gate, now)
-        _call(next_in_line)
+        _call(woken)
         return True
 
-    def wait(self, wake: Wake, kinds: Collection[Kind]) -> float:
-        """Stand in line for these kinds and no others; return when to ask again, unless woken before."""
+    def wait(self, wake: Wake, kinds: Collection[Kind], now: float) -> float:
+        """Queue for these kinds and no others; return when to try again, unless woken before."""
         with self._lock:
-            left = [w for kind in Kind if kind not in kinds for w in self._drop(wake, kind)]
+            woken = []
+            for kind in Kind:
+                if kind not in kinds and self._drop(wake, kind):
+                    self._turn_began[kind] = now
+                    woken += self._waiting[kind][:1]
             again = math.inf
             for kind in kinds:
-                waiting = self._waiting[kind]
-                if wake not in waiting:
-                    waiting.append(wake)
-                if waiting[0] == wake and self._gate.has_room(self._under_way):
-                    again = min(again, self._gate.opens_at(kind))
-        _call(left)
+                line = self._waiting[kind]
+                if not line:
+                    self._turn_began[kind] = now
+                if wake not in line:
+                    line.append(wake)
+                if self._gate.has_room(self._under_way):
+                    is_first = line[0] == wake
+                    again = min(again, self._gate.opens_at(kind) if is_first else self._ends_turn_at(kind))
+        _call(woken)
         return again
 
     def leave(self, wake: Wake, kind: Kind, report: Report | None, *, now: float, jitter: float) -> None:
         """Take note of how a request went; None if it never left."""
         with self._lock:
-            before = self._gate
+            before, had_room = self._gate, self._gate.has_room(self._under_way)
             if report is not None:
                 self._gate = _judged(before, report, kind, now=now, under_way=self._under_way, jitter=jitter)
             self._under_way -= 1
-            first = [line[0] for line in self._waiting.values() if line and line[0] != wake]
-        self._tell(before, self._gate, now, report)
-        _call(first)
+            if not had_room:
+                self._turn_began = dict.fromkeys(Kind, now)
+            waiting = dict.fromkeys(loop for line in self._waiting.values() for loop in line if loop != wake)
+        try:
+            self._tell(before, self._gate, now, report)
+        finally:
+            _call(waiting)
 
-    def _drop(self, wake: Wake, kind: Kind) -> list[Wake]:
-        """Take a loop out of a line, and return whose turn it is then, if that changed."""
-        waiting = self._waiting[kind]
-        if wake not in waiting:
-            return []
-        was_first = waiting[0] == wake
-        waiting.remove(wake)
-        return waiting[:1] if was_first else []
+    def _ends_turn_at(self, kind: Kind) -> float:
+        """Return when others may go before the first loop in line, if there is room."""
+        return max(self._turn_began[kind], self._gate.opens_at(kind)) + GRACE
+
+    def _drop(self, wake: Wake, kind: Kind) -> bool:
+        """Remove a loop from a line; return whether it was the first."""
+        line = self._waiting[kind]
+        if wake not in line:
+            return False
+        was_first = line[0] == wake
+        line.remove(wake)
+        return was_first
 
     def _tell(self, before: Gate, after: Gate, now: float, report: Report | None = None) -> None:
         """Log that the gate closed for long, or opened again; never what befell one request."""

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..batch import Batch
+from ..chronicle import StoredResult
 from ..decode import Outcome, RawResult
 from ..lifecycle import Event
 from ..policy import Backoff
 from ..reconcile import Doubt
+from ..shelf import Scrap
 from ..worker import Worker
 from .horizon import Horizon
 from .loop import Lane, Loop
@@ -20,28 +22,44 @@ from .loop import Lane, Loop
 BACKOFF = Backoff()
 
 
+@dataclass(slots=True, eq=False)
+class Reading:
+    """One attempt to read the result of one job. Answers to requests of an earlier attempt are ignored."""
+
+    open: set[int]
+    """Positions in the job of the circuits that have neither a result nor an error yet."""
+    complete_from: float = math.inf
+    """From when on the job is known to be complete: what is asked for later is whole."""
+    asked_at: float = math.inf
+    """When the answer that is here was asked for."""
+    answer: RawResult | None = None
+    """An answer that waits for evidence that it is whole, or for the ids of a pack's children."""
+
+
 @dataclass(slots=True)
 class Voyage:
     """What is kept about one submission besides its state."""
 
     setbacks: int = 0
+    """Reads in a row that failed; they may succeed later."""
     due: float = math.inf
     """When it is to be looked at next; an entry of the heap with another time is void."""
+    is_looked_at: bool = False
+    """Whether a look at it is queued or under way."""
+    unreadable: int = 0
+    """Looks in a row whose answer could not be read."""
     bets: int = 0
     bet_at: float | None = None
     """When its result will be asked for unseen; a timer with another time is void."""
-    held: Callable[[], None] | None = None
-    """What to do with a result that is here as soon as the job is known to be ours."""
     takes_at_least: float = 0.0
     missing_since: float | None = None
     cancels: int = 0
     """How often its cancellation was asked for."""
     cancel_again_at: float = -math.inf
-    reading: int = 0
-    """Counts the attempts to read the result; answers to an earlier one are void."""
+    reading: Reading | None = None
+    """The attempt to read its result that is under way."""
     spoilt: int = 0
-    pieces: int = 0
-    aggregate: RawResult | None = None
+    """Answers that could not be true, or that could not be read."""
 
 
 @dataclass(slots=True, eq=False)
@@ -72,12 +90,16 @@ class Ledger:
     resent: set[int] = field(default_factory=set)
     """Submissions that were sent again after a proof of absence: the only ones that can have twins."""
     stopped: Exception | None = None
+    is_given_up: bool = False
+    """Whether a fault of ours ended it: only answers to submissions under way are taken note of."""
     stays_open: bool = False
     """Whether a circuit that ended here may still come to something when the run is resumed."""
     unreachable_since: float | None = None
     is_cancelled: bool = False
     cancels_running: bool = False
     looks_one_by_one: bool = False
+    unreadable_pages: int = 0
+    """Pages of looks in a row that could not be read."""
     listings: int = 0
     is_listing: bool = False
     is_sweeping: bool = False
@@ -95,11 +117,24 @@ class Stage(Protocol):
     def is_open(self, batch: Batch) -> bool:
         """Say whether a batch is under way."""
 
+    def at(self, batch: Batch, due: float, act: Callable[[], object]) -> None:
+        """Do something for a batch at a time on the loop's clock, if the batch is under way then."""
+
+    def aside(
+        self, batch: Batch, work: Callable[[], Callable[[], None]], is_wanted: Callable[[], bool]
+    ) -> None:
+        """Compute something for a batch on a worker's thread, then do what that returns on this one."""
+
+    def settle(self, batch: Batch, number: int) -> None:
+        """Go on with a result that waits for what the job's record says."""
+
     def apply(self, batch: Batch, number: int, event: Event) -> None:
         """Step one submission, publish its state, and see to what follows."""
 
-    def circuit_done(self, batch: Batch, index: int, outcome: Outcome | None, raw: RawResult | None) -> None:
-        """Keep a circuit's result, None where none was wanted."""
+    def circuit_done(
+        self, batch: Batch, index: int, outcome: Outcome | None, kept: StoredResult | Scrap | None
+    ) -> None:
+        """Publish a circuit's result, None where none was wanted, and record where it is kept."""
 
     def circuit_failed(self, batch: Batch, index: int, error: Exception) -> None:
         """Keep the reason why a circuit by itself, and not its job, has no result."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
-import logging
+import math
 import os
 import queue
 import random
@@ -19,10 +19,12 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import partial
 from typing import Protocol
 
 from ..batch import Traffic
 from ..errors import IonQError
+from ..logs import logger
 from ..options import MAX_WORKERS_LIMIT
 from ..policy import Kind, Verdict
 from ..transport import traffic_of_thread
@@ -30,7 +32,6 @@ from ..worker import Report
 from .gate import SharedGate
 from .pool import WorkerPool
 
-logger = logging.getLogger("qiskit_parallel_ionq")
 Inbox = queue.SimpleQueue[Callable[[], object]]
 
 
@@ -68,11 +69,25 @@ READS_EVERY = 4
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A command on its way to a worker, and what to do with the account of it."""
+    """A command on its way to a worker, and what to do with the account of it.
+
+    Attributes:
+        perform: makes the requests; called on a worker's thread.
+        then: takes the report; called on the loop's thread.
+        on_start: called on the loop's thread just before the task is handed out.
+        digest: computes with what came, on the worker's thread, after the limiter has counted the request as
+            answered: what takes long to parse holds up no other request, and not the loop.
+    """
 
     perform: Callable[[], Report]
     then: Callable[[Report], None]
     on_start: Callable[[], None] = lambda: None
+    digest: Callable[[Report], Report] = lambda report: report
+
+
+def _call(act: Callable[[], object]) -> bool:
+    act()
+    return True
 
 
 @dataclass(slots=True, eq=False)
@@ -89,9 +104,11 @@ class Lane:
     """Whether all that is still looked at is looked at to be cancelled."""
     traffic: Traffic = field(default_factory=Traffic)
     hear: Callable[[Report], None] = lambda _: None
-    """Told of every report, before the task is."""
+    """Called with every report, before the task is."""
     is_closed: bool = False
-    """Whether nobody wants to hear of its tasks any more."""
+    """Whether reports of its tasks are ignored."""
+    guard: Callable[[Callable[[], object]], bool] = _call
+    """Calls something for the batch, and returns whether it went well. A fault ends this batch only."""
 
     def put(self, order: Order, task: Task) -> None:
         """Add a task that is ready to go."""
@@ -130,8 +147,8 @@ class Loop:
         executor: makes the pool of workers, on first need.
         jitter: draws numbers in [0, 1).
         gate: shared with the other loops of the account; one of its own by default.
-        on_bug: told when a callback raises, which is a bug of ours.
-        on_end: told when the thread ends.
+        on_bug: called when something raises that belongs to no batch, which is a bug of ours.
+        on_end: called when the thread ends, for whatever reason.
 
     Attributes:
         quickest: seconds of the quickest exchange so far: the network's round trip, or close to it.
@@ -152,7 +169,7 @@ class Loop:
         self.now = now
         self.wall = wall
         self.jitter = jitter
-        self.quickest = float("inf")
+        self.quickest = math.inf
         self.on_bug = on_bug
         self.on_end = on_end
         self._wait = wait or (lambda inbox, seconds: inbox.get(timeout=seconds))
@@ -162,12 +179,15 @@ class Loop:
         self._sequence = itertools.count()
         self._lanes: deque[Lane] = deque()
         self._gate = gate or SharedGate()
-        self._wakes_at = float("-inf")
-        self._under_way = 0
+        self._tries_gate_at = math.inf
+        """When a task that the gate refused is tried again; found anew at each dispatch."""
+        self._owed = 0
+        """Submissions and other work under way that the end of the loop waits for."""
         self._executor: Pool | None = None
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
         self._is_closed = False
+        self._is_ending = self._has_ended = False
         self._process = os.getpid()
 
     def post(self, message: Callable[[], object]) -> None:
@@ -178,8 +198,7 @@ class Loop:
         """
         self.require_ours()
         with self._lock:
-            if self._is_closed:
-                raise IonQError("this provider is closed; make a new one to run more circuits")
+            self._require_open()
             self._inbox.put(message)
 
     def start(self) -> None:
@@ -190,8 +209,7 @@ class Loop:
         """
         self.require_ours()
         with self._lock:
-            if self._is_closed:
-                raise IonQError("this provider is closed; make a new one to run more circuits")
+            self._require_open()
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="ionq-conductor", daemon=True)
                 try:
@@ -212,14 +230,32 @@ class Loop:
                 "there; make a new provider here"
             )
 
+    def require_alive(self) -> None:
+        """Make sure that the loop's thread has not ended, and that waiting for a run makes sense.
+
+        Raises:
+            IonQError: it has.
+        """
+        if self._has_ended:
+            raise _ended()
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise IonQError("this provider is closed; make a new one to run more circuits")
+        if self._is_ending:
+            raise _ended()
+
     def close(self, timeout: float = 10.0) -> None:
-        """Start nothing more, wait for the answers under way, and end the thread."""
+        """Start nothing more, wait for the answers to submissions under way, and end the thread.
+
+        Requests that change nothing are not waited for: their answers can be asked for again.
+        """
         if os.getpid() != self._process:
             return
         with self._lock:
             self._is_closed = True
             thread = self._thread
-        self._inbox.put(lambda: None)
+        self._wake()
         if thread is not None and thread is not threading.current_thread():
             thread.join(timeout)
         if self._executor is not None:
@@ -228,6 +264,33 @@ class Loop:
     def at(self, due: float, ring: Callable[[], object]) -> None:
         """Call back at a time on the loop's clock."""
         heapq.heappush(self._timers, (due, next(self._sequence), ring))
+
+    def aside(self, work: Callable[[], object], then: Callable[[], object] = lambda: None) -> None:
+        """Have something done on a worker's thread that is no request, such as waiting for the disk.
+
+        Neither the limiter nor a lane has a say in it. The end of the loop waits for it.
+
+        Args:
+            work: what is done.
+            then: called on the loop's thread afterwards, also if the work failed.
+        """
+        self._owed += 1
+
+        def end() -> None:
+            self._owed -= 1
+            then()
+
+        def do() -> None:
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - what follows is done all the same
+                logger.exception("Work in the background failed")
+            self._inbox.put(end)
+
+        try:
+            self._pool().submit(do)
+        except RuntimeError:  # not one thread to be had
+            do()
 
     def open_lane(self, lane: Lane) -> None:
         """Let a batch's tasks go out."""
@@ -241,28 +304,39 @@ class Loop:
     def turn(self) -> None:
         """Do all that can be done now, then wait for the next message or due time."""
         while self._timers and self._timers[0][0] <= self.now():
-            heapq.heappop(self._timers)[2]()
-        self._dispatch()
-        patience = max(0.0, self._timers[0][0] - self.now()) if self._timers else None
+            self._guarded(heapq.heappop(self._timers)[2])
+        self._guarded(self._dispatch)
+        due = min(self._timers[0][0] if self._timers else math.inf, self._tries_gate_at)
         try:
-            message = self._wait(self._inbox, patience)
+            message = self._wait(self._inbox, None if due == math.inf else max(0.0, due - self.now()))
         except queue.Empty:
             return
-        message()
+        self._guarded(message)
         while not self._inbox.empty():
-            self._inbox.get()()
+            self._guarded(self._inbox.get())
+
+    def _guarded(self, act: Callable[[], object]) -> None:
+        """Call something. What belongs to a batch has the batch's own guard inside."""
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 - the thread goes on
+            logger.exception("A bug in the conductor; the circuits under way are given up")
+            self.on_bug(error)
 
     def _run(self) -> None:
-        while not (self._is_closed and self._under_way == 0):
-            try:
+        try:
+            while not (self._is_closed and self._owed == 0):
                 self.turn()
-            except Exception as error:
-                logger.exception("A bug in the conductor; the circuits under way are given up")
-                self.on_bug(error)
-        while not self._inbox.empty():  # what was posted just before the end is ended, too
-            self._inbox.get()()
-        self._gate.wait(self._wake, ())  # nobody is to wait behind a loop that has ended
-        self.on_end()
+        finally:
+            with self._lock:
+                self._is_ending = True  # what is posted from now on is refused
+            try:
+                while not self._inbox.empty():  # what was posted just before the end is ended, too
+                    self._guarded(self._inbox.get())
+                self._gate.wait(self._wake, (), self.now())  # no other loop is to wait for this one
+                self.on_end()
+            finally:
+                self._has_ended = True
 
     def _wake(self) -> None:
         self._inbox.put(lambda: None)
@@ -284,52 +358,67 @@ class Loop:
             passed = passed + 1 if chosen is None else 0
             if chosen is not None:
                 self._hand_out(*chosen, lane)
-        again = self._gate.wait(self._wake, refused)
-        if again < float("inf") and again != self._wakes_at:
-            self._wakes_at = again
-            self.at(again, lambda: None)
+        self._tries_gate_at = self._gate.wait(self._wake, refused, self.now())
 
-    def _hand_out(self, kind: Kind, task: Task, lane: Lane) -> None:
-        try:
-            task.on_start()
-        except Exception:
-            self._gate.leave(self._wake, kind, None, now=self.now(), jitter=0.0)
-            raise
-        lane.under_way += 1
-        self._under_way += 1
+    def _pool(self) -> Pool:
         if self._executor is None:
             self._executor = self._make_executor()
+        return self._executor
+
+    def _hand_out(self, kind: Kind, task: Task, lane: Lane) -> None:
+        if not lane.guard(task.on_start):
+            self._gate.leave(self._wake, kind, None, now=self.now(), jitter=0.0)
+            return
+        is_submission = kind is Kind.SUBMISSION
+        lane.under_way += 1
+        self._owed += is_submission
+
+        def leave(report: Report) -> None:
+            self.quickest = min(self.quickest, self.now() - report.sent_at)
+            self._gate.leave(self._wake, kind, report, now=self.now(), jitter=self.jitter())
 
         def end(report: Report, requests: int = 0, connections: int = 0) -> None:
-            self._gate.leave(self._wake, kind, report, now=self.now(), jitter=self.jitter())
-            self._inbox.put(lambda: self._finish(task, lane, report, requests, connections))
+            def finish() -> None:
+                self._owed -= is_submission
+                lane.traffic.requests += requests
+                lane.traffic.connections += connections
+                lane.under_way -= 1
+                for hear in (lane.hear, task.then):
+                    if not lane.is_closed:
+                        lane.guard(partial(hear, report))
+
+            self._inbox.put(finish)
 
         def work() -> None:
             requests, connections = traffic_of_thread()
-            try:
-                report = task.perform()
-            except Exception as error:  # noqa: BLE001 - a worker that died unheard would hang the run
-                report = Report(error=IonQError(f"a bug in a worker: {error!r}"), sent_at=self.now())
+            report = self._done(task.perform)
             requests_after, connections_after = traffic_of_thread()
+            leave(report)
+            report = self._done(lambda: task.digest(report))
             end(report, requests_after - requests, connections_after - connections)
 
         try:
-            self._executor.submit(work)
+            self._pool().submit(work)
         except RuntimeError as error:  # not one thread to be had
-            end(_not_started(error, self.now()))
+            failed = _not_started(error, self.now())
+            leave(failed)
+            end(failed)
 
-    def _finish(self, task: Task, lane: Lane, report: Report, requests: int, connections: int) -> None:
-        lane.traffic.requests += requests
-        lane.traffic.connections += connections
-        self.quickest = min(self.quickest, self.now() - report.sent_at)
-        lane.under_way -= 1
-        self._under_way -= 1
-        if not lane.is_closed:
-            lane.hear(report)
-        if not lane.is_closed:
-            task.then(report)
+    def _done(self, perform: Callable[[], Report]) -> Report:
+        """Return what a step of a worker's comes to; a bug in it becomes an error of this task."""
+        try:
+            return perform()
+        except Exception as error:  # noqa: BLE001 - a worker that ended without a report would hang the run
+            return Report(error=IonQError(f"a bug in a worker: {error!r}"), sent_at=self.now())
 
 
 def _not_started(error: RuntimeError, now: float) -> Report:
     failed = IonQError(f"no thread could be started: {error}")
     return Report(error=failed, is_passing=True, is_congestion=True, sent_at=now, verdict=Verdict.NOT_SENT)
+
+
+def _ended() -> IonQError:
+    return IonQError(
+        "the thread that follows this provider's runs has ended, so nothing changes here any more. What was "
+        "accepted goes on at IonQ: make a new provider, and resume(job_id) collects it"
+    )

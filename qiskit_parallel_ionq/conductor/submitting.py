@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import replace
 
 from .. import wire
@@ -22,14 +21,13 @@ from ..lifecycle import (
     Submission,
     Unresolved,
 )
+from ..logs import logger
 from ..policy import Verdict
 from ..reconcile import Doubt, Finding, Listing
 from ..wire import JobState
 from ..worker import Report
 from .ledger import Ledger, Stage, pause
 from .loop import Order, Task
-
-logger = logging.getLogger("qiskit_parallel_ionq")
 
 FEWEST_DOUBTS, SHARE_OF_DOUBTS = 3, 0.05
 """So many submissions, or this share of the last hundred, may be in doubt before no more are sent."""
@@ -166,11 +164,9 @@ class Submitting:
             ledger.is_listing = True
             now = self._stage.loop.now()
             due = min(doubt.next_look(now, ledger.listings) for doubt in ledger.doubts.values())
-            self._stage.loop.at(due, lambda: self._list(batch))
+            self._stage.at(batch, due, lambda: self._list(batch))
 
     def _list(self, batch: Batch) -> None:
-        if not self._stage.is_open(batch):
-            return
         ledger = self._stage.ledger(batch)
         ledger.listings += 1
         witnesses: list[str] = []
@@ -236,8 +232,6 @@ class Submitting:
 
         A listing that fails, is cut short or is stale says nothing, and is asked for again.
         """
-        if not self._stage.is_open(batch):
-            return
         stage, ledger, since = self._stage, self._stage.ledger(batch), self._first_sent(batch)
         ledger.is_sweeping = True
 
@@ -248,7 +242,7 @@ class Submitting:
                 ledger.is_sweeping = False
             else:
                 due = stage.loop.now() + pause(stage, attempt + 3)
-                stage.loop.at(due, lambda: self.sweep(batch, attempt + 1))
+                stage.at(batch, due, lambda: self.sweep(batch, attempt + 1))
 
         task = Task(perform=lambda: stage.worker.list_tokens(since=since), then=swept)
         ledger.lane.put(Order.LOOK, task)

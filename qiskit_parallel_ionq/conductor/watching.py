@@ -1,25 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Decides when to ask how jobs stand, asks for many at once, and learns how long they take."""
+"""Decides when to ask for the state of jobs, asks for many at once, and learns how long they take."""
 
 from __future__ import annotations
 
 import heapq
-import logging
 import math
 from dataclasses import replace
 from typing import Any
 
 from .. import wire
 from ..batch import Batch
-from ..errors import CircuitFailedError
-from ..lifecycle import BetPlaced, Disowned, Seen, Submission, Vanished
+from ..errors import CircuitFailedError, ResultIntegrityError
+from ..lifecycle import BetPlaced, Disowned, Phase, Seen, Submission, Vanished
+from ..logs import logger
 from ..policy import Forecast, Watch
 from ..wire import JobRecord, JobState
 from ..worker import Report
 from .ledger import Stage, pause
 from .loop import Order, Task
-
-logger = logging.getLogger("qiskit_parallel_ionq")
 
 WATCH = Watch()
 BETS = 2
@@ -32,6 +30,10 @@ WHOSE_EVERY = 0.25
 """Seconds between two requests that only ask whether jobs are ours."""
 BELIEVE_ABSENCE_AFTER = 60.0
 """Seconds: a job that the service denies having is given this long to turn up."""
+UNREADABLE_PAGES = 3
+"""Pages in a row that cannot be read, after which jobs are asked about one by one."""
+UNREADABLE_BELIEVED = 10
+"""Answers about one job in a row that cannot be read, after which it is given up: some minutes."""
 
 
 class Watching:
@@ -43,12 +45,19 @@ class Watching:
         self._page = IDS_AT_FIRST
 
     def plan(self, batch: Batch, number: int) -> None:
-        """Decide when to ask about a job next, and whether to ask for its result straight away."""
+        """Decide when to ask about a job next, and whether to ask for its result at the same time.
+
+        Whether a result that was asked for early is whole is told by its counts or by the job's own record.
+        The record is asked for together with the result, for as many jobs in one request as are due then.
+        """
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
         submission, voyage, parcel = batch.submissions[number], ledger.voyages[number], batch.parcels[number]
+        if voyage.is_looked_at:  # its answer leads here again
+            return
         due = self._expected(batch, number)
         is_bettable = not (parcel.dry_run or parcel.by_register or parcel.by_child)
-        may_bet = is_bettable and voyage.bets < BETS and not submission.cancel_asked
+        is_ours = submission.accepted_at is not None and submission.accepted_at >= ledger.began
+        may_bet = is_bettable and is_ours and voyage.bets < BETS and not submission.cancel_asked
         if (
             due is not None
             and may_bet
@@ -56,8 +65,10 @@ class Watching:
         ):
             voyage.bets += voyage.bet_at is None
             voyage.bet_at, voyage.due = due, math.inf
-            self._stage.loop.at(due, lambda: self._bet(batch, number, due))
-            if submission.record is None:
+            self._stage.at(batch, due, lambda: self._bet(batch, number, due))
+            if parcel.is_pack or parcel.kinds[0] == "probabilities":
+                self.look_at(due, batch, number)
+            elif submission.record is None:
                 self._ask_whose(batch, number, due)
         elif due is not None and now < due <= now + Forecast.BET_WITHIN:
             self.look_at(self._on_beat(batch, number, due), batch, number)
@@ -87,7 +98,12 @@ class Watching:
         ledger = self._stage.ledger(batch)
         ledger.voyages[number].due = due
         heapq.heappush(ledger.due, (due, number))
-        self._stage.loop.at(due, lambda: self._look(batch))
+        self._stage.at(batch, due, lambda: self._look(batch))
+
+    def will_look(self, batch: Batch, number: int) -> bool:
+        """Return whether a look at a job is planned, queued or under way."""
+        voyage = self._stage.ledger(batch).voyages[number]
+        return voyage.is_looked_at or voyage.due < math.inf
 
     def _on_beat(self, batch: Batch, number: int, due: float, *, may_be_early: bool = False) -> float:
         """Return when to look at a job; in a large batch, together with others."""
@@ -100,7 +116,7 @@ class Watching:
         """Note that a result was there at the forecast moment."""
         due, left_at = self._expected(batch, number), self._left_at(batch.submissions[number])
         forecast = self._forecast(batch, number).bet(won=True)
-        if due is not None:
+        if due is not None and not batch.submissions[number].is_complete:  # else its record has told
             forecast = forecast.seen(WATCH.turnaround(left_at, due))
         self._forecasts[self._kind(batch, number)] = forecast
 
@@ -139,8 +155,6 @@ class Watching:
         return max(sent_at, accepted_at - loop.quickest)
 
     def _bet(self, batch: Batch, number: int, due: float) -> None:
-        if not self._stage.is_open(batch):
-            return
         voyage = self._stage.ledger(batch).voyages[number]
         if voyage.bet_at == due and batch.submissions[number].phase.is_in_service:
             voyage.bet_at = None
@@ -148,8 +162,6 @@ class Watching:
 
     def _look(self, batch: Batch) -> None:
         """Ask about all jobs of a batch that are due, in as few requests as possible."""
-        if not self._stage.is_open(batch):
-            return
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
         while ledger.due and ledger.due[0][0] <= now + WINDOW:
             due, number = heapq.heappop(ledger.due)
@@ -165,6 +177,7 @@ class Watching:
 
     def _want(self, batch: Batch, number: int) -> None:
         ledger = self._stage.ledger(batch)
+        ledger.voyages[number].is_looked_at = True
         if ledger.looks_one_by_one or self._wants_own_look(batch, number):
             self._ask_alone(batch, number)
         else:
@@ -179,7 +192,10 @@ class Watching:
     def _can_wait(self, batch: Batch, number: int) -> bool:
         """Say whether there is no need to look at a job: the service has many others to do first."""
         ledger = self._stage.ledger(batch)
-        if batch.submissions[number].cancel_asked or ledger.voyages[number].missing_since is not None:
+        submission = batch.submissions[number]
+        if submission.phase is Phase.FETCHING:  # its result is here and waits for its record
+            return False
+        if submission.cancel_asked or ledger.voyages[number].missing_since is not None:
             return False
         return ledger.horizon.hides(number, batch.submissions, self._page)
 
@@ -187,12 +203,10 @@ class Watching:
         ledger, loop = self._stage.ledger(batch), self._stage.loop
         if not ledger.is_moving:
             ledger.is_moving = True
-            loop.at((loop.now() // beat + 1) * beat, lambda: self._move(batch))
+            self._stage.at(batch, (loop.now() // beat + 1) * beat, lambda: self._move(batch))
 
     def _move(self, batch: Batch) -> None:
         """Look at the jobs that the service may have come to by now."""
-        if not self._stage.is_open(batch):
-            return
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
         ledger.is_moving = False
         moved = ledger.horizon.move(batch.submissions, self._page)
@@ -204,10 +218,10 @@ class Watching:
             self._plan_move(batch, WATCH.shortest_beat if moved >= self._page else WATCH.longest_beat)
 
     def _wants_own_look(self, batch: Batch, number: int) -> bool:
-        """Say whether only the job's own page will do: listings leave out children's ids."""
-        record = batch.submissions[number].record
+        """Return whether only the job's own page will do: listings leave out children's ids."""
+        parcel, record = batch.parcels[number], batch.submissions[number].record
         is_missing = self._stage.ledger(batch).voyages[number].missing_since is not None
-        return is_missing or (batch.parcels[number].is_pack and not (record and record.child_ids))
+        return is_missing or (parcel.is_pack and not parcel.children_of(record))
 
     def _ask_alone(self, batch: Batch, number: int) -> None:
         worker, job_id = self._stage.worker, batch.submissions[number].job_id or ""
@@ -245,14 +259,25 @@ class Watching:
             self._page = min(self._page, max(len(report.value or ()), wire.IDS_PER_PAGE))
         elif report.error is not None and not report.is_passing and not alone:
             ledger.looks_one_by_one = True  # this service has no listing, or not for us
+        is_unreadable = bool(getattr(report.error, "answered", False))
+        if not alone:
+            ledger.unreadable_pages = ledger.unreadable_pages + 1 if is_unreadable else 0
+            ledger.looks_one_by_one |= ledger.unreadable_pages >= UNREADABLE_PAGES
         for number in numbers:
             submission, voyage = batch.submissions[number], ledger.voyages[number]
+            voyage.is_looked_at = False
+            voyage.unreadable = voyage.unreadable + 1 if is_unreadable and alone else 0
             if not submission.awaits_look:
                 continue
             record = (report.value or {}).get(submission.job_id)
             if record is not None:
                 voyage.setbacks, voyage.missing_since = 0, None
                 self._seen(batch, number, record, report.sent_at)
+            elif voyage.unreadable >= UNREADABLE_BELIEVED:
+                error = ResultIntegrityError(
+                    f"the state of job {submission.job_id} cannot be read: {report.error}"
+                )
+                self._stage.apply(batch, number, Vanished(error, at=self._stage.loop.now()))
             elif report.is_passing:
                 voyage.setbacks += 1
                 self.look_at(self._stage.loop.now() + pause(self._stage, voyage.setbacks), batch, number)
@@ -271,16 +296,17 @@ class Watching:
     def _seen(self, batch: Batch, number: int, record: JobRecord, looked_at: float) -> None:
         if self.disowned(batch, number, record):
             return
-        known = batch.submissions[number].record
-        if known is not None and not record.child_ids:
-            record = replace(record, child_ids=known.child_ids)  # a listing leaves them out
+        record = self._with_children(batch, number, record)
         if not self._stage.ledger(batch).is_restored:  # when it left is known too roughly
             self._learn(batch, number, record, looked_at)
         self._stage.apply(batch, number, Seen(record, at=self._stage.loop.now()))
-        voyage = self._stage.ledger(batch).voyages[number]
-        held, voyage.held = voyage.held, None
-        if held is not None:
-            held()
+        self._stage.settle(batch, number)
+
+    def _with_children(self, batch: Batch, number: int, record: JobRecord) -> JobRecord:
+        """Return a job's record with the ids of its children that are known; listings leave them out."""
+        parcel = batch.parcels[number]
+        known = parcel.children_of(batch.submissions[number].record)
+        return replace(record, child_ids=known) if known and not parcel.children_of(record) else record
 
     def disowned(self, batch: Batch, number: int, record: JobRecord) -> bool:
         """Say whether a job under the id that we were given is another's; ours is looked for then."""
@@ -297,7 +323,7 @@ class Watching:
 
     def _disown(self, batch: Batch, number: int, why: str) -> None:
         voyage = self._stage.ledger(batch).voyages[number]
-        voyage.held, voyage.bet_at, voyage.missing_since = None, None, None
+        voyage.reading, voyage.bet_at, voyage.missing_since = None, None, None
         self._stage.apply(batch, number, Disowned(self._stage.loop.now(), why))
 
     def _miss(self, batch: Batch, number: int, error: Exception | None) -> None:
@@ -340,4 +366,6 @@ def _turnaround(record: JobRecord, at_least: float, at_most: float) -> float:
 
     An estimate that errs on the long side costs its error once; one on the short side costs a request too.
     """
+    if record.service_seconds is not None:
+        return record.service_seconds
     return at_most if record.execution_ms is None else max(at_least, record.execution_ms / 1000.0)

@@ -209,7 +209,11 @@ class SimulatedIonQ:
         more = str(start + self.page_size) if start + self.page_size < len(visible) else None
         return Page(tuple(self._listed(j) for j in page), more, date=_moment(self.now))
 
-    def result(self, path: str):
+    def result(self, path: str, *, largest: int = 0) -> bytes:
+        return json.dumps(self.distribution(path)).encode()
+
+    def distribution(self, path: str):
+        """Return what is served as a result; tests put another in its place."""
         self._get(path)
         job_id, _, kind = path.removeprefix("/jobs/").partition("/results/")
         job = self._find(job_id)
@@ -220,7 +224,8 @@ class SimulatedIonQ:
         if job is not None and self._record(job).state is JobState.COMPLETED:
             if kind == "probabilities/aggregated":
                 return {c: {str(o): 1.0} for c, o in zip(job.children, outcomes, strict=True)}
-            return {str(outcomes[0]): 1.0}
+            outcome = str(outcomes[0])
+            return [outcome] * job.body["shots"] if kind == "shots" else {outcome: 1.0}
         raise api_error(404, method="GET", path=path)
 
     def cancel_jobs(self, ids) -> None:
@@ -282,6 +287,7 @@ class SimulatedIonQ:
             predicted_execution_ms=duration if self.predicts else None,
             execution_ms=duration if self.predicts and done else None,
             submitted_at=_moment(job.stored_at).isoformat(),
+            completed_at=_moment(job.done_at).isoformat() if done else None,
         )
 
     def _listed(self, job: Stored) -> JobRecord:

@@ -24,7 +24,7 @@ from qiskit_parallel_ionq.errors import (
     api_error,
 )
 from qiskit_parallel_ionq.journal import Journal
-from qiskit_parallel_ionq.lifecycle import BetPlaced, Fetched, Phase, Seen
+from qiskit_parallel_ionq.lifecycle import BetLost, BetPlaced, Fetched, Phase, Seen
 from qiskit_parallel_ionq.wire import JobRecord, JobState
 
 NOT_NOW = NotSentError("not now")
@@ -500,6 +500,8 @@ def test_a_run_whose_key_was_refused_goes_on_with_a_valid_one(simulation, assert
     run.ionq.get_faults = run.ionq.post_faults = lambda: 401
     run.finish(batch, until=60.0)
     assert batch.is_over
+    while run.conductor._closing:
+        run.loop.turn()
     assert record.is_closed
     assert not any(b'"over"' in line for line in record.lines)
     run.ionq.get_faults, run.ionq.post_faults = [], []
@@ -509,14 +511,14 @@ def test_a_run_whose_key_was_refused_goes_on_with_a_valid_one(simulation, assert
 
 def test_timers_of_a_run_that_was_handed_over_disturb_nobody(simulation, assert_right, monkeypatch):
     run, record = simulation(execution=lambda number: 0.5 if number < 2 else 20.0), Memory()
-    read = run.ionq.result
+    read = run.ionq.distribution
 
     def late(path):
         if "child" in path and run.time.now < 6.0:
             raise api_error(503, method="GET", path=path)
         return read(path)
 
-    monkeypatch.setattr(run.ionq, "result", late)
+    monkeypatch.setattr(run.ionq, "distribution", late)
     batch = run.send(8, record=record, circuits_per_job=4, memory=True, target="qpu.forte-1")
     other = run.send(1)
     while run.time.now < 3.0:
@@ -530,18 +532,31 @@ def test_timers_of_a_run_that_was_handed_over_disturb_nobody(simulation, assert_
     assert settle(run, adopt(run, record.after_a_crash())).errors == {}
 
 
-def test_a_job_that_failed_while_its_result_was_asked_for_unseen_leaves_the_record_sound(simulation):
+@pytest.mark.parametrize(
+    ("state", "events", "phase"),
+    [
+        (JobState.FAILED, [], Phase.FAILED),
+        (JobState.CANCELED, [], Phase.CANCELLED),
+        (JobState.COMPLETED, [Fetched(2.0)], Phase.DONE),
+        (JobState.COMPLETED, [BetLost(), Fetched(2.0)], Phase.DONE),
+        (JobState.STARTED, [BetLost()], Phase.RUNNING),
+    ],
+)
+def test_a_job_whose_state_is_told_while_its_result_is_asked_for_early_leaves_the_record_sound(
+    simulation, state, events, phase
+):
     run, record = simulation(execution=50.0), Memory()
     batch = run.send(1, record=record)
     while not batch.submissions or batch.submissions[0].job_id is None:
         run.loop.turn()
-    failed = JobRecord("job-0", JobState.FAILED, failure_message="because")
-    for event in (BetPlaced(), Seen(failed, 1.0), Fetched(2.0)):
+    told = JobRecord("job-0", state, failure_message="because")
+    for event in (BetPlaced(), Seen(told, 1.0), *events):
         run.conductor.apply(batch, 0, event)
-    assert batch.submissions[0].phase is Phase.DONE
+    assert batch.submissions[0].phase is phase
     story = record.story()
     assert not story.is_damaged
-    assert story.submissions[0].phase is Phase.DONE
+    is_open = phase is Phase.RUNNING  # of a job that goes on, only its acceptance is recorded
+    assert story.submissions[0].phase is (Phase.QUEUED if is_open else phase)
 
 
 def test_what_another_process_began_teaches_nothing_about_how_long_jobs_take(simulation, assert_right):

@@ -3,11 +3,14 @@
 
 from __future__ import annotations
 
+import json
+from types import SimpleNamespace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiskit_parallel_ionq.cost import Budget, CostReport, Workload, cost_report
+from qiskit_parallel_ionq.cost import Budget, CostReport, Workload, cost_report, workload
 from qiskit_parallel_ionq.errors import BudgetError
 from qiskit_parallel_ionq.wire import CostEstimate
 
@@ -128,3 +131,47 @@ def test_a_bill_above_its_estimate_ends_a_run_that_has_no_room_for_it():
     assert budget.exceeded() is None
     budget.charged(1, 11.0)
     assert "32.50 usd" in budget.exceeded()
+
+
+def priced(**given):
+    """Return the (one-qubit gates, two-qubit gates) by which a request is priced."""
+    parcel = SimpleNamespace(
+        body=json.dumps({"input": given}), readouts=[SimpleNamespace(num_qubits=5)], shots=10
+    )
+    load = workload(parcel)
+    return load.one_qubit_gates, load.two_qubit_gates
+
+
+@pytest.mark.parametrize(
+    ("gate", "counts"),
+    [
+        ({"gate": "h", "target": 0}, (1, 0)),
+        ({"gate": "swap", "targets": [0, 1]}, (0, 1)),
+        ({"gate": "x", "targets": [1], "controls": [0]}, (0, 1)),
+        ({"gate": "cnot", "target": 1, "control": 0}, (0, 1)),
+        ({"gate": "x", "targets": [2], "controls": [0, 1]}, (0, 6)),  # ccx
+        ({"gate": "z", "targets": [2], "controls": [0, 1]}, (0, 6)),  # ccz
+        ({"gate": "swap", "targets": [1, 2], "controls": [0]}, (0, 6)),  # cswap
+        ({"gate": "x", "targets": [4], "controls": [0, 1, 2, 3]}, (0, 18)),  # mcx
+        ({"gate": "pauliexp", "targets": [0, 1, 2], "terms": ["ZZZ", "XXI"]}, (0, 12)),
+    ],
+)
+def test_a_gate_on_n_qubits_is_priced_as_six_times_n_minus_two_two_qubit_gates(gate, counts):
+    assert priced(circuit=[gate]) == counts
+    assert priced(circuits=[{"circuit": [gate]}, {"circuit": [gate]}]) == tuple(2 * n for n in counts)
+
+
+def test_an_openqasm_3_program_is_priced_by_the_qubits_of_its_gates():
+    source = """OPENQASM 3.0;
+include "stdgates.inc";
+bit[5] c;
+qubit[5] q;
+h q[0];
+cx q[0], q[1];
+c[0] = measure q[0];
+if (c[0]) {
+  ccx q[0], q[1], q[2];
+}
+cswap q[2], q[3], q[4];
+"""
+    assert priced(data=source) == (1, 13)

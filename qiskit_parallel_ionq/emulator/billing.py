@@ -23,5 +23,5 @@ def cost_of(job: Job) -> float:
     leaves = [leaf for leaf in job.leaves if leaf.rejected is None]
     if not leaves:
         return 0.0
-    one, two = (sum(leaf.gate_counts[kind] for leaf in leaves) for kind in ("1q", "2q"))
+    one, two = (sum(leaf.gate_counts[kind] for leaf in leaves) for kind in ("1q", "billed 2q"))
     return price(order.machine, order.shots, one, two)

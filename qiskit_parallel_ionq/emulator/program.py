@@ -82,10 +82,14 @@ class Program:
 
     @property
     def gate_counts(self) -> dict[str, int]:
-        """Gates on one qubit and on two or more, as the job's ``stats`` show them."""
-        gates = [step for step in flatten(self.steps) if isinstance(step, Gate)]
-        wide = sum(len(gate.qubits) > 1 for gate in gates)
-        return {"1q": len(gates) - wide, "2q": wide}
+        """Gates on one qubit (``1q``) and on more (``2q``), as in the job's ``stats``; ``billed 2q`` for prices.
+
+        A gate on N > 2 qubits is billed as 6 (N - 2) two-qubit gates: so IonQ bills gates with several controls.
+        """
+        sizes = [len(step.qubits) for step in flatten(self.steps) if isinstance(step, Gate)]
+        wide = [size for size in sizes if size > 1]
+        billed = sum(1 if size == 2 else 6 * (size - 2) for size in wide)
+        return {"1q": sizes.count(1), "2q": len(wide), "billed 2q": billed}
 
 
 def flatten(steps: Iterable[Step]) -> Iterator[Step]:

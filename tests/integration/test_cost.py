@@ -41,6 +41,25 @@ def test_an_estimate_is_what_the_service_charges_afterwards(machine):
     assert report.total == pytest.approx(sum(charged))
 
 
+@pytest.mark.parametrize("is_dynamic", [False, True], ids=["qis", "OpenQASM 3"])
+def test_gates_with_several_controls_cost_what_the_estimate_says(connect, is_dynamic):
+    _, provider = connect()
+    backend = provider.get_backend("qpu.forte-1", gateset="qis")
+    circuit = QuantumCircuit(4, 4)
+    circuit.h(0)
+    if is_dynamic:
+        circuit.measure(0, 0)
+    circuit.ccx(0, 1, 2)
+    circuit.cswap(0, 1, 2)
+    circuit.measure(range(4), range(4))
+    report = backend.estimate_cost(circuit, shots=400)
+    job = backend.run(circuit, shots=400)
+    job.result(timeout=20)
+    charged = backend.provider._made_api().cost(job.job_ids()[0])
+    assert charged > 400 * 12 * 0.005
+    assert report.total == pytest.approx(charged)
+
+
 @pytest.mark.parametrize(
     ("shots", "options", "is_counted"),
     [

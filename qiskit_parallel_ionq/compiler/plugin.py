@@ -34,8 +34,8 @@ from qiskit_parallel_ionq.gates import Family
 from qiskit_parallel_ionq.target import build_target, without_native_gates
 
 
-class TrivialLayout(AnalysisPass):
-    """Say that qubit i is qubit i, for libraries that expect every compiled circuit to have a layout."""
+class NoteUnchangedLayout(AnalysisPass):
+    """Note that qubit i is qubit i, for libraries that expect every compiled circuit to have a layout."""
 
     def run(self, dag: DAGCircuit) -> None:
         """Set the layout, unless a pass before this one did."""
@@ -269,5 +269,5 @@ def scheduling(target: Target | None, optimization_level: int | None, *, final: 
         level = 0 if optimization_level == 0 else 1
         relabelling = not is_restricted(target)
         stage.append(ToNative(target_family(target), level, relabelling=relabelling, final=final))
-    stage.append([TrivialLayout(), KeepParameters()])
+    stage.append([NoteUnchangedLayout(), KeepParameters()])
     return stage

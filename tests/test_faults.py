@@ -394,4 +394,4 @@ def test_with_a_key_that_stops_working_what_was_sent_is_kept_and_no_more_is_sent
     job = run(max_workers=1)
     assert answers(job) == [0, 1, 2, 3] + [None] * 8
     assert stranger.posts == 5
-    assert job.error_message().count("401") == 1
+    assert job.error_message().count("answered 401") == 1

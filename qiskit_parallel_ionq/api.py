@@ -12,7 +12,7 @@ from typing import Any
 from . import wire
 from .errors import ApiError, ResultIntegrityError, TransportError, api_error
 from .transport import LARGEST_LISTING, LARGEST_SUBMISSION_ANSWER, SUBMIT_TIMEOUT, Reply, Transport
-from .wire import CatalogEntry, Characterization, CostEstimate, JobRecord, SessionRecord
+from .wire import CatalogEntry, Characterization, CostEstimate, JobRecord, SessionRecord, UnreadableRow
 
 FACTS_TIMEOUT = 10.0
 """Seconds without a byte after which facts are done without that somebody may wait for."""
@@ -27,6 +27,10 @@ class Page:
     next: str | None
     date: datetime | None = None
     """When it was answered, by the service's clock."""
+    unreadable: tuple[UnreadableRow, ...] = ()
+    """Rows that are no usable job."""
+    has_end: bool = True
+    """Whether it is clear what follows; False: the cursor of the next page cannot be read."""
 
 
 class Api:
@@ -34,10 +38,14 @@ class Api:
 
     Every method raises `ApiError` for an answer other than 2xx, and `TransportError` for none, or for one
     that cannot be read.
+
+    Attributes:
+        service_time: the service's clock as its latest answer told it; None before the first.
     """
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
+        self.service_time: datetime | None = None
 
     def backends(self) -> tuple[CatalogEntry, ...]:
         """Return the catalogue. Needs no key."""
@@ -56,7 +64,7 @@ class Api:
     def characterization(self, target: str) -> Characterization | None:
         """Return the newest characterization of a machine; None where there is none. Needs no key."""
         path = f"/backends/{target}/characterizations"
-        reply = self._transport.exchange(
+        reply = self._exchange(
             "GET", path, params=[("limit", "1")], with_key=False, read_timeout=FACTS_TIMEOUT
         )
         body = self._parsed(path, reply)
@@ -93,7 +101,7 @@ class Api:
 
     def create_job(self, body: bytes) -> Reply:
         """Submit a job and return the answer unjudged: what it proves is decided in ``policy``."""
-        return self._transport.exchange(
+        return self._exchange(
             "POST", "/jobs", body=body, read_timeout=SUBMIT_TIMEOUT, largest=LARGEST_SUBMISSION_ANSWER
         )
 
@@ -119,15 +127,21 @@ class Api:
         rows = body.get("jobs") if isinstance(body, dict) else None
         if not isinstance(rows, list):
             raise unreadable("GET /jobs", "no job listing")
-        records = []
+        records, odd = [], []
         for row in rows:
             try:
                 records.append(JobRecord.from_json(row))
             except (ValueError, AttributeError):
-                continue  # not one of ours: ours have ids and statuses
-        cursor = body.get("next")
-        date = wire.http_date(reply.headers.get("Date"))
-        return Page(tuple(records), cursor if isinstance(cursor, str) and cursor else None, date)
+                odd.append(UnreadableRow.from_json(row))
+        following = body.get("next")
+        is_cursor = isinstance(following, str) and bool(following)
+        return Page(
+            tuple(records),
+            following if is_cursor else None,
+            wire.http_date(reply.headers.get("Date")),
+            tuple(odd),
+            has_end=is_cursor or following in (None, ""),
+        )
 
     def result(self, path: str, *, largest: int = LARGEST_LISTING) -> bytes | bytearray:
         """Return the body behind a path built by ``sources``, which is parsed elsewhere: that may take long.
@@ -140,7 +154,7 @@ class Api:
             ResultIntegrityError: it has more.
         """
         try:
-            reply = self._transport.exchange("GET", path, largest=largest)
+            reply = self._exchange("GET", path, largest=largest)
         except TransportError as error:
             if not error.answered:
                 raise
@@ -153,7 +167,7 @@ class Api:
 
     def create_session(self, body: bytes) -> Reply:
         """Open a session and return the answer unjudged: a session costs, and none may be opened twice."""
-        return self._transport.exchange("POST", "/sessions", body=body)
+        return self._exchange("POST", "/sessions", body=body)
 
     def session(self, session_id: str) -> SessionRecord:
         """Return one session."""
@@ -171,25 +185,29 @@ class Api:
     def end_session(self, session_id: str) -> SessionRecord:
         """End a session, which may be done twice, and return it."""
         path = f"/sessions/{session_id}/end"
-        return _session(self._parsed(path, self._transport.exchange("POST", path), method="POST"), path)
+        return _session(self._parsed(path, self._exchange("POST", path), method="POST"), path)
 
     def cancel_jobs(self, ids: Sequence[str]) -> None:
         """Ask for several jobs to be cancelled, in one request."""
         body = json.dumps({"ids": list(ids)}).encode()
-        self._checked(
-            "PUT", "/jobs/status/cancel", self._transport.exchange("PUT", "/jobs/status/cancel", body=body)
-        )
+        self._checked("PUT", "/jobs/status/cancel", self._exchange("PUT", "/jobs/status/cancel", body=body))
 
     def cancel_job(self, job_id: str) -> None:
         """Ask for one job to be cancelled."""
         path = f"/jobs/{job_id}/status/cancel"
-        self._checked("PUT", path, self._transport.exchange("PUT", path))
+        self._checked("PUT", path, self._exchange("PUT", path))
+
+    def _exchange(self, method: str, path: str, **given: Any) -> Reply:
+        """Send one request, and note what the answer says of the service's clock."""
+        reply = self._transport.exchange(method, path, **given)
+        self.service_time = wire.http_date(reply.headers.get("Date")) or self.service_time
+        return reply
 
     def _get(self, path: str, params: Sequence[tuple[str, str]] = (), *, with_key: bool = True) -> Any:
         return self._parsed(path, self._answer(path, params, with_key=with_key))
 
     def _answer(self, path: str, params: Sequence[tuple[str, str]], *, with_key: bool = True) -> Reply:
-        return self._transport.exchange("GET", path, params=params, with_key=with_key)
+        return self._exchange("GET", path, params=params, with_key=with_key)
 
     def _parsed(self, path: str, reply: Reply, *, method: str = "GET") -> Any:
         self._checked(method, path, reply)
@@ -230,6 +248,15 @@ def accepted_id(reply: Reply) -> str | None:
         return None
     job_id = body.get("id") if isinstance(body, dict) else None
     return job_id if wire.is_job_id(job_id) else None
+
+
+def names_an_id(reply: Reply) -> bool:
+    """Say whether the answer to a submission names an id, of whatever form: then a job was stored."""
+    try:
+        body = reply.json()
+    except ValueError:
+        return False
+    return isinstance(body, dict) and body.get("id") not in (None, "", False)
 
 
 def _session(body: Any, path: str) -> SessionRecord:

@@ -22,10 +22,11 @@ from qiskit.transpiler import CouplingMap, PassManager, Target
 from . import compiler, wire
 from ._version import __version__
 from .batch import Batch
-from .chronicle import Run, new_run_id, parcel_record
+from .budget import Budget, new_budget
+from .chronicle import Run, new_run_id, parcel_record, spent
 from .compiler import is_dynamic
 from .conductor import Conductor
-from .cost import Budget, CostReport, Workload, cost_report, workload
+from .cost import CostReport, Workload, cost_report, workload
 from .drafts import Draft, Drafter, bound_drafts, draft, drafter, unfit
 from .encode import Kind
 from .errors import BudgetError, CircuitError, IonQError, JobError, OptionError, RunBusyError
@@ -41,7 +42,7 @@ from .rerun import next_generation
 from .stream import ParallelIonQStream
 from .stretch import Sender, Stretch, stretch_size
 from .target import WIDE_GATES, Gateset, device_target, family_of, spelled_out
-from .wire import CatalogEntry, Characterization, CostEstimate
+from .wire import CatalogEntry, Characterization, CostEstimate, JobState
 from .workshop import encode_all, require_processes
 
 
@@ -97,6 +98,15 @@ class Account(Protocol):
 
     def remember(self, job: ParallelIonQJob) -> None:
         """Let a job be found by its id."""
+
+    def resume(self, job_id: str) -> ParallelIonQJob:
+        """Go on with a run, and send nothing."""
+
+    def spent_by_others(self, run: Run) -> tuple[float, int]:
+        """Return what other executions of a run, and other runs of its stream, have cost and sent so far."""
+
+    def charge(self, job_id: str) -> float | None:
+        """Ask the service what a job was charged; None where it does not say."""
 
 
 class ParallelIonQBackend(BackendV2):
@@ -313,7 +323,8 @@ class ParallelIonQBackend(BackendV2):
         if not isinstance(options.shots, int):
             raise OptionError("shots of each circuit need a list of circuits; of a stream all have the same")
         self.require_ready(options)
-        sender = Sender(self, options, self._seed(options), executor)
+        budget = new_budget(None if self.simulator else options.max_cost, options.max_jobs)
+        sender = Sender(self, options, self._seed(options), executor, budget)
         return ParallelIonQStream(
             self,
             sender.stream_id,
@@ -410,9 +421,10 @@ class ParallelIonQBackend(BackendV2):
         )
         if drafts:
             parts: Iterable[Parcel | _Unready] = self._parts(batch, drafts, options, executor)
-            if options.max_cost is not None or options.max_jobs is not None:
+            if run.max_cost is not None or run.max_jobs is not None:
                 parts = list(parts)
-                self._require_affordable([p for p in parts if isinstance(p, Parcel)], batch, options)
+                budget = None if stretch is None else stretch.budget
+                self._plan([part for part in parts if isinstance(part, Parcel)], batch, budget)
             conductor.start()
             batch.record = self._account.begin_record(batch.run)
             self._note_project(batch)
@@ -460,7 +472,7 @@ class ParallelIonQBackend(BackendV2):
             if not isinstance(part, Parcel):
                 raise part.error
             parcels.append(part)
-        return self._priced(parcels, chosen)
+        return self.priced(parcels)
 
     def _new_run(self, total: int, options: RunOptions) -> Run:
         return Run(
@@ -478,36 +490,51 @@ class ParallelIonQBackend(BackendV2):
             created_at=round(time.time(), 3),
             user_agent=self._account.user_agent,
             session_id=options.session_id,
+            max_cost=options.max_cost,
+            max_jobs=options.max_jobs,
         )
 
-    def _priced(self, parcels: Sequence[Parcel], options: RunOptions) -> CostReport:
-        said = options.mitigation().get("debiasing")  # where nothing is said, a machine decides by the shots
-        loads = [
-            workload(p, error_mitigation=p.shots >= wire.DEBIASED_FROM if said is None else bool(said))
-            for p in parcels
-        ]
+    def priced(self, parcels: Sequence[Parcel]) -> CostReport:
+        """Return what jobs will cost, by the service's own estimates.
+
+        Args:
+            parcels: with their requests.
+
+        Raises:
+            ApiError: the service gives no estimate.
+        """
         if self.simulator:  # which is free
-            return CostReport(0.0, "usd", (0.0,) * len(loads), minimum=0.0, packed=0.0)
+            return CostReport(0.0, "usd", (0.0,) * len(parcels), minimum=0.0, packed=0.0)
+        loads = [workload(parcel) for parcel in parcels]
         return cost_report(loads, lambda load: self._account.estimate(self.ionq_target, load))
 
-    def _require_affordable(self, parcels: Sequence[Parcel], batch: Batch, options: RunOptions) -> None:
-        """Make sure that a run keeps within its bounds; remember them for while it runs.
+    def _plan(self, parcels: Sequence[Parcel], batch: Batch, budget: Budget | None = None) -> None:
+        """Make sure that a run keeps within its limits, and have it keep to them while it runs.
+
+        Args:
+            parcels: all that is to be sent.
+            batch: the run.
+            budget: that the run shares with others; None: of its own.
 
         Raises:
             BudgetError: it does not. Nothing was sent.
         """
-        if options.max_jobs is not None and len(parcels) > options.max_jobs:
-            raise BudgetError(
-                f"this run takes {len(parcels)} IonQ jobs, and max_jobs is {options.max_jobs}. Nothing was "
-                "sent: pack circuits with circuits_per_job, send fewer, or raise max_jobs"
-            )
-        if options.max_cost is None:
-            return
-        report = self._priced(parcels, options)
-        budget = Budget.of(report, options.max_cost)
-        batch.budget = None if self.simulator else budget
-        if report.saving > 0.01 * report.total and report.at_minimum > 1:
-            logger.warning("This run will cost %s", report)
+        run = batch.run
+        max_cost = None if self.simulator else run.max_cost
+        if budget is None:
+            budget = new_budget(max_cost, run.max_jobs) or Budget()
+            budget.charged, budget.sent = run.cost_before, run.jobs_before
+        else:
+            batch.run = replace(run, cost_before=budget.total, jobs_before=budget.jobs)
+        if run.max_cost is None:
+            report = CostReport(0.0, budget.unit, (0.0,) * len(parcels))
+        else:
+            report = self.priced(parcels)
+            batch.estimates = dict(enumerate(report.jobs))
+            if report.saving > 0.01 * report.total and report.at_minimum > 1:
+                logger.warning("This run will cost %s", report)
+        budget.plan(run.id, report)
+        batch.budget = budget
 
     def drafted(
         self, circuits: Sequence[Any], options: RunOptions, *, first: int | None = None
@@ -621,15 +648,30 @@ class ParallelIonQBackend(BackendV2):
             if batch.project is not None:
                 batch.record.note({"is": "project", "id": batch.project})
 
-    def run_again(self, earlier: Batch, *, spend: bool, split: bool = False) -> ParallelIonQJob:
+    def run_again(
+        self,
+        earlier: Batch,
+        *,
+        spend: bool,
+        split: bool = False,
+        max_cost: float | None = None,
+        max_jobs: int | None = None,
+    ) -> ParallelIonQJob:
         """Execute failed circuits of a run again; see ``ParallelIonQJob.retry``."""
+        limits = RunOptions().update(max_cost=max_cost, max_jobs=max_jobs)
+        if earlier.is_over and earlier.unread():
+            logger.info("Reading %d results of run %s again", len(earlier.unread()), earlier.run.id)
+            return self._account.resume(earlier.run.id)
         run, parcels = next_generation(earlier, spend=spend, split=split, created_at=time.time())
         conductor = self._account.conductor()
         self._account.require_available(self.ionq_target)
+        batch = Batch(self._limited(run, earlier, limits))
+        if batch.run.max_cost is not None or batch.run.max_jobs is not None:
+            self._plan(parcels, batch)
         try:
             if earlier.retried_as is not None:
                 raise RunBusyError(f"run {run.id} has been sent by this process")
-            batch = Batch(run, self._account.begin_record(run))
+            batch.record = self._account.begin_record(batch.run)
         except RunBusyError as error:
             raise JobError(
                 f"the failed circuits of run {earlier.run.id} are executed again already, as run {run.id}. "
@@ -652,6 +694,37 @@ class ParallelIonQBackend(BackendV2):
         self._account.remember(job)
         return job
 
+    def _limited(self, run: Run, earlier: Batch, limits: RunOptions) -> Run:
+        """Return a run with its limits, and what the executions before it have used up of them."""
+        max_cost = earlier.run.max_cost if limits.max_cost is None else limits.max_cost
+        max_jobs = earlier.run.max_jobs if limits.max_jobs is None else limits.max_jobs
+        if max_cost is not None and not self.simulator:
+            self._ask_for_bills(earlier)
+        cost, jobs = spent(earlier.submissions, earlier.estimates, earlier.charges)
+        cost_before, jobs_before = self._account.spent_by_others(earlier.run)
+        return replace(
+            run,
+            max_cost=max_cost,
+            max_jobs=max_jobs,
+            cost_before=cost_before + cost,
+            jobs_before=jobs_before + jobs,
+        )
+
+    def _ask_for_bills(self, batch: Batch) -> None:
+        """Find out what the jobs of a run that is over were charged, as far as the service says."""
+        for number, sent in enumerate(batch.submissions):
+            if number in batch.charges or sent.job_id is None:
+                continue
+            charge = self._account.charge(sent.job_id)
+            is_free = sent.record is not None and sent.record.state in (JobState.FAILED, JobState.CANCELED)
+            if charge is not None or is_free:
+                batch.charges[number] = charge or 0.0
+            elif number not in batch.estimates:
+                raise BudgetError(
+                    f"the service does not say what job {sent.job_id} of run {batch.run.id} was charged, so "
+                    "nobody knows what is left of max_cost. Nothing was sent"
+                )
+
     def _hand_over(self, batch: Batch, parcel: Parcel, *, keep: bool) -> None:
         """Record a parcel and have it sent."""
         number = batch.announced
@@ -660,7 +733,8 @@ class ParallelIonQBackend(BackendV2):
         if place is not None:
             batch.places[number] = place
         metadata = [_json_or_none(batch.headers[index].get("metadata")) for index in parcel.circuits]
-        batch.record.note(parcel_record(number, parcel, place, metadata if any(metadata) else []))
+        estimate = batch.estimates.get(number)
+        batch.record.note(parcel_record(number, parcel, place, metadata if any(metadata) else [], estimate))
         self._account.conductor().add(batch, replace(parcel, headers=()))
 
 

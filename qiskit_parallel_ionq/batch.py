@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from .budget import Budget
 from .chronicle import Chronicle, Place, Run, StoredResult
-from .cost import Budget
 from .decode import Outcome, RawResult, decode
 from .errors import (
     CircuitCancelledError,
@@ -26,7 +26,7 @@ from .errors import (
     ResultIntegrityError,
 )
 from .journal import NoRecord, Record
-from .lifecycle import Phase, Submission
+from .lifecycle import Phase, Submission, may_be_read_later
 from .parcel import Parcel
 from .result_json import parse, written
 from .shelf import Scrap, Shelf
@@ -111,10 +111,18 @@ class Batch:
         """The same circuits; the one source of what has ended, for every question about it."""
         self.twins: dict[int, tuple[str, ...]] = {}
         """Jobs that were stored beside the one that counts, by submission."""
+        self.unsettled: dict[str, int] = {}
+        """Those of them whose cancellation was asked for and not seen yet, and their submissions."""
+        self.is_swept = False
+        """Whether the account was looked through for duplicates since something was last sent again."""
         self.budget: Budget | None = None
         """What the run may cost, if the user has said so."""
         self.only_collects = False
         """Whether what was not sent is not sent, because the run was resumed without ``submit``."""
+        self.estimates: dict[int, float] = {}
+        """What IonQ jobs were estimated to cost, by submission, where that was asked."""
+        self.charges: dict[int, float] = {}
+        """What they were charged, as far as that is known."""
         self.is_detached = False
         """Whether the user wants nothing more to be sent; anybody may set it, and it is heard at once."""
         self.owner: Callable[[], object] = lambda: None
@@ -134,7 +142,7 @@ class Batch:
     def restored(cls, story: Chronicle, record: Record) -> Batch:
         """Return a run as its record tells it, with all results that are on disk.
 
-        A result that cannot be read any more is fetched again.
+        A result that cannot be read any more is fetched again, and so is one that could not be fetched.
         """
         batch = cls(story.run, record)
         batch.parcels, batch.submissions = list(story.parcels), list(story.submissions)
@@ -143,6 +151,9 @@ class Batch:
         for number, parcel in enumerate(batch.parcels):
             batch.parcel_of.update(dict.fromkeys(parcel.circuits, number))
         batch.headers.update(story.headers)
+        batch.twins, batch.unsettled = dict(story.twins), dict(story.unsettled)
+        batch.is_swept = story.is_swept
+        batch.estimates, batch.charges = dict(story.estimates), dict(story.charges)
         for index, stored in story.results.items():
             with contextlib.suppress(JournalError, ResultIntegrityError, ValueError):
                 outcome = None if stored is None else batch._decoded(index, batch._stored(stored))
@@ -152,10 +163,12 @@ class Batch:
             for parcel, submission in zip(batch.parcels, batch.submissions, strict=True)
             for index in parcel.circuits
             if submission.phase in (Phase.FAILED, Phase.CANCELLED) and submission.error is not None
+            if not submission.may_come
         ]
         for index in batch.outcomes:
             batch.end(index)
-        for index, error in (*story.errors.items(), *failed):
+        alone = [(index, error) for index, error in story.errors.items() if not may_be_read_later(error)]
+        for index, error in (*alone, *failed):
             batch.end(index, error)
         return batch
 
@@ -254,6 +267,17 @@ class Batch:
     def has_ended(self, index: int) -> bool:
         """Return whether a circuit has a result, or a reason for having none."""
         return index in self._ended
+
+    def unread(self) -> list[int]:
+        """Return the circuits that were executed, as far as is known, and whose results may still be read."""
+        found = []
+        for index, error in self.errors.items():
+            number = self.parcel_of.get(index)
+            if number is not None:
+                sent = self.submissions[number]
+                is_alone = sent.phase is Phase.DONE and may_be_read_later(error)
+                found += [index] if sent.may_come or is_alone else []
+        return sorted(found)
 
     def job_id(self, index: int) -> str | None:
         """Return the IonQ job that carries a circuit, once there is one."""

@@ -13,13 +13,13 @@ import json
 import secrets
 import string
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from . import errors
 from .encode import read_header_entry
-from .errors import IonQError, JournalError
+from .errors import IonQError, JournalError, SubmissionUnknownError
 from .lifecycle import (
     Absent,
     Accepted,
@@ -40,10 +40,11 @@ from .lifecycle import (
     Submission,
     Unresolved,
     Vanished,
+    may_be_read_later,
     step,
 )
 from .parcel import Parcel
-from .wire import JobRecord, JobState
+from .wire import JobRecord, JobState, moment
 
 SCHEMA = 1
 
@@ -76,6 +77,14 @@ class Run:
     """Position in the stream of the first circuit."""
     session_id: str | None = None
     """The IonQ session that its jobs belong to."""
+    max_cost: float | None = None
+    """What all executions of the run may cost together, and all runs of its stream; None: no limit."""
+    max_jobs: int | None = None
+    """How many IonQ jobs they may take together; None: no limit."""
+    cost_before: float = 0.0
+    """What those before it had cost when it began, as far as that was known."""
+    jobs_before: int = 0
+    """How many IonQ jobs those before it had sent when it began."""
 
 
 _BASE62 = string.digits + string.ascii_letters
@@ -135,6 +144,16 @@ class Chronicle:
     """Qiskit's experiment header, by circuit."""
     errors: dict[int, Exception] = field(default_factory=dict)
     """Of circuits that failed by themselves: in compilation, or within a pack."""
+    estimates: dict[int, float] = field(default_factory=dict)
+    """What jobs were estimated to cost, by submission, where that was asked."""
+    charges: dict[int, float] = field(default_factory=dict)
+    """What they were charged, as far as that is known."""
+    twins: dict[int, tuple[str, ...]] = field(default_factory=dict)
+    """Jobs that were stored beside the one that counts, by submission."""
+    unsettled: dict[str, int] = field(default_factory=dict)
+    """Those of them whose cancellation was asked for and not seen, and their submissions."""
+    is_swept: bool = False
+    """Whether the account was looked through for such jobs since something was last sent again."""
     project: str | None = None
     epoch: int = 0
     """How often somebody has taken the run over."""
@@ -175,11 +194,39 @@ class Summary:
         return self.done + self.failed >= self.total
 
 
+def spent(
+    submissions: Sequence[Submission], estimates: Mapping[int, float], charges: Mapping[int, float]
+) -> tuple[float, int]:
+    """Return what the jobs of a run have cost, and how many were sent.
+
+    A job whose bill is not known counts as it was estimated, unless the service refused it.
+
+    Args:
+        submissions: of the run.
+        estimates: by submission.
+        charges: by submission.
+    """
+    cost, jobs = 0.0, 0
+    for number, submission in enumerate(submissions):
+        if not may_have_cost(submission):
+            continue
+        jobs += 1
+        cost += charges.get(number, estimates.get(number, 0.0))
+    return cost, jobs
+
+
+def may_have_cost(submission: Submission) -> bool:
+    """Say whether there may be a job of a submission."""
+    if submission.phase in (Phase.WAITING, Phase.FAILED, Phase.CANCELLED) and submission.job_id is None:
+        return isinstance(submission.error, SubmissionUnknownError)
+    return True
+
+
 def summary(story: Chronicle) -> Summary:
     """Return a run in short."""
-    failed = set(story.errors)
+    failed = {index for index, error in story.errors.items() if not may_be_read_later(error)}
     for parcel, submission in zip(story.parcels, story.submissions, strict=True):
-        if submission.phase in (Phase.FAILED, Phase.CANCELLED):
+        if submission.phase in (Phase.FAILED, Phase.CANCELLED) and not submission.may_come:
             failed.update(parcel.circuits)
     run = story.run
     done = len(story.results)
@@ -341,7 +388,9 @@ def header(run: Run) -> dict[str, Any]:
     return {"is": "run", "schema": SCHEMA, **asdict(run)}
 
 
-def parcel_record(number: int, parcel: Parcel, place: Place | None, metadata: list[Any]) -> dict[str, Any]:
+def parcel_record(
+    number: int, parcel: Parcel, place: Place | None, metadata: list[Any], estimate: float | None = None
+) -> dict[str, Any]:
     """Return the record of a parcel that is about to be sent.
 
     Args:
@@ -349,6 +398,7 @@ def parcel_record(number: int, parcel: Parcel, place: Place | None, metadata: li
         parcel: the parcel.
         place: where its request lies; None where circuits are not kept.
         metadata: the user's own metadata of each circuit.
+        estimate: what the job is estimated to cost; None where that was not asked.
     """
     return {
         "is": "parcel",
@@ -361,6 +411,7 @@ def parcel_record(number: int, parcel: Parcel, place: Place | None, metadata: li
         "memory": parcel.memory,
         "dry_run": parcel.dry_run,
         **({"query": parcel.query} if parcel.query else {}),
+        **({} if estimate is None else {"estimate": estimate}),
         "body": None if place is None else place.record(),
         "headers": parcel.headers,
         "metadata": metadata,
@@ -430,15 +481,15 @@ _NAMES: dict[type, str] = {
     CancelAsked: "cancel",
 }
 _TOLD: dict[type, Callable[[Any], dict[str, Any] | None]] = {
-    Sent: lambda _: {},
+    Sent: lambda e: {} if e.service_time is None else {"service": e.service_time.isoformat()},
     Accepted: lambda e: {"id": e.job_id},
     HeldBack: lambda e: {"why": e.why},
     Refused: lambda e: error_facts(e.error),
-    Lost: lambda e: {"why": e.why},
+    Lost: lambda e: {"why": e.why, **({"acknowledged": True} if e.is_acknowledged else {})},
     Found: lambda e: _job(e.record) or {"id": e.record.id},
     Absent: lambda e: {"why": e.why},
     Unresolved: lambda e: error_facts(e.error),
-    Disowned: lambda e: {"why": e.why},
+    Disowned: lambda e: {"why": e.why, **({"id": e.job_id} if e.job_id else {})},
     Seen: lambda e: _job(e.record),
     Fetched: lambda _: {},
     FetchFailed: lambda e: error_facts(e.error),
@@ -455,7 +506,7 @@ def _event(record: Mapping[str, Any]) -> Event:
     at, why = float(record["t"]), str(record.get("why", ""))
     match record["is"]:
         case "sent":
-            return Sent(at)
+            return Sent(at, moment(record.get("service")))
         case "accepted":
             return Accepted(str(record["id"]), at)
         case "held back":
@@ -463,13 +514,13 @@ def _event(record: Mapping[str, Any]) -> Event:
         case "refused":
             return Refused(read_error(record))
         case "lost":
-            return Lost(at, why)
+            return Lost(at, why, bool(record.get("acknowledged")))
         case "found":
             return Found(_read_job(record), at)
         case "absent":
             return Absent(at, why)
         case "disowned":
-            return Disowned(at, why)
+            return Disowned(at, why, str(record["id"]) if "id" in record else None)
         case "ended":
             return Seen(_read_job(record), at)
         case "stored":
@@ -511,14 +562,29 @@ def _fold(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
             )
         case "circuit failed":
             chronicle.errors[_index(chronicle, record["i"])] = read_error(record)
+        case "charged":
+            chronicle.charges[int(record["n"])] = float(record["cost"])
+        case "limits":
+            limits = {name: record[name] for name in ("max_cost", "max_jobs")}
+            chronicle.run = replace(chronicle.run, **limits)
         case "project":
             chronicle.project = str(record["id"])
         case "owner":
             chronicle.epoch = int(record["epoch"])
-        case "unresolved" | "over" | "detached" | "twin":
+        case "unresolved" | "over" | "detached":
             pass  # for people who read the file; an open question stays open
+        case "twin":
+            number, job_id = int(record["n"]), str(record["id"])
+            chronicle.twins[number] = (*chronicle.twins.get(number, ()), job_id)
+            if record.get("state") in ("submitted", "ready"):
+                chronicle.unsettled[job_id] = number
+        case "twin ended":
+            chronicle.unsettled.pop(str(record["id"]), None)
+        case "swept":
+            chronicle.is_swept = True
         case _:
             number = int(record["n"])
+            chronicle.is_swept &= record["is"] != "absent"
             chronicle.submissions[number] = _moved(chronicle.submissions[number], _event(record))
 
 
@@ -561,6 +627,8 @@ def _take_parcel(chronicle: Chronicle, record: Mapping[str, Any]) -> None:
         dry_run=bool(record["dry_run"]),
         query=str(record.get("query", "")),
     )
+    if record.get("estimate") is not None:
+        chronicle.estimates[len(chronicle.parcels)] = float(record["estimate"])
     if record.get("body"):
         chronicle.bodies[len(chronicle.parcels)] = Place(**record["body"])
     chronicle.parcels.append(parcel)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a run will cost, reckoned from the service's own estimates; and a budget that watches it. Pure.
+"""What a run will cost, computed from the service's own estimates. Pure.
 
 IonQ prices a job by its gates and shots, and never below a minimum per job. Where its answer names rates, and
 they give its own estimate again, one answer prices every job of a run; else each kind of job is asked for.
@@ -10,10 +10,11 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from . import wire
 from .errors import BudgetError
 from .parcel import Parcel
 from .wire import CostEstimate
@@ -39,13 +40,19 @@ class Workload:
         )
 
 
-def workload(parcel: Parcel, *, error_mitigation: bool = False) -> Workload:
+def workload(parcel: Parcel) -> Workload:
     """Return what a job is priced by, read from its request.
 
-    A gate on N > 2 qubits counts as 6 (N - 2) two-qubit gates: the dearest rule that is published, for gates
-    with several controls.
+    Where the request says nothing about debiasing, a QPU decides by the number of shots. A gate on N > 2
+    qubits counts as 6 (N - 2) two-qubit gates: the dearest rule that is published, for gates with several
+    controls.
     """
-    given = json.loads(parcel.body)["input"]
+    body = json.loads(parcel.body)
+    given = body["input"]
+    settings = body.get("settings")
+    block = settings.get("error_mitigation") if isinstance(settings, Mapping) else None
+    choice = block.get("debiasing") if isinstance(block, Mapping) else None
+    is_debiased = parcel.shots >= wire.DEBIASED_FROM if choice is None else bool(choice)
     qubits = max(readout.num_qubits for readout in parcel.readouts)
     if "data" in given:
         sizes = _statement_sizes(given["data"])
@@ -53,7 +60,7 @@ def workload(parcel: Parcel, *, error_mitigation: bool = False) -> Workload:
         circuits = [c["circuit"] for c in given["circuits"]] if "circuits" in given else [given["circuit"]]
         sizes = [size for circuit in circuits for gate in circuit for size in _gate_sizes(gate)]
     two_qubit_gates = sum(1 if size == 2 else 6 * (size - 2) for size in sizes if size > 1)
-    return Workload(qubits, parcel.shots, sizes.count(1), two_qubit_gates, error_mitigation)
+    return Workload(qubits, parcel.shots, sizes.count(1), two_qubit_gates, is_debiased)
 
 
 def _gate_sizes(gate: Mapping[str, Any]) -> list[int]:
@@ -168,54 +175,3 @@ def _packed(
     for load in workloads:
         packs[load.shots] = packs[load.shots] + load if load.shots in packs else load
     return math.fsum(ask(load).total if rates is None else _by_rates(rates, load) for load in packs.values())
-
-
-@dataclass(slots=True)
-class Budget:
-    """What a run may cost, and what is known of what it does cost."""
-
-    limit: float
-    unit: str
-    expected: dict[int, float] = field(default_factory=dict)
-    """By job: the estimate, and in its place what was charged once that is known."""
-
-    @classmethod
-    def of(cls, report: CostReport, limit: float) -> Budget:
-        """Return the budget of a run.
-
-        Raises:
-            BudgetError: the run would cost more.
-        """
-        if report.total > limit * (1 + 1e-9):
-            saving = ""
-            if report.packed is not None and report.packed <= limit and report.saving > 0:
-                saving = f"; packed with circuits_per_job it would cost {report.packed:.2f} {report.unit}"
-            raise BudgetError(
-                f"this run would cost {report.total:.2f} {report.unit} by the service's estimate, and "
-                f"max_cost is {limit:.2f}{saving}. Nothing was sent: use fewer shots or circuits, pack them, "
-                "or raise max_cost"
-            )
-        return cls(limit, report.unit, dict(enumerate(report.jobs)))
-
-    @property
-    def total(self) -> float:
-        """What the run comes to, as far as is known."""
-        return math.fsum(self.expected.values())
-
-    def charged(self, number: int, cost: float) -> None:
-        """Note what a job did cost."""
-        self.expected[number] = cost
-
-    def exceeded(self, also: Iterable[int] = ()) -> str | None:
-        """Return why nothing more may be sent, or None.
-
-        Args:
-            also: jobs that may exist twice.
-        """
-        total = self.total + math.fsum(self.expected.get(n, 0.0) for n in also)
-        if total <= self.limit * (1 + 1e-9):
-            return None
-        return (
-            f"with what was charged so far this run would come to {total:.2f} {self.unit}, and max_cost is "
-            f"{self.limit:.2f}, so nothing more is sent; what was accepted goes on"
-        )

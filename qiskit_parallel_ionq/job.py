@@ -325,25 +325,41 @@ class ParallelIonQJob(JobV1):
                 print(f"there is no window here; the timeline is in {place}", file=sys.stderr)
         return figure
 
-    def retry(self, *, spend: bool = False, split: bool = False) -> ParallelIonQJob:
+    def retry(
+        self,
+        *,
+        spend: bool = False,
+        split: bool = False,
+        max_cost: float | None = None,
+        max_jobs: int | None = None,
+    ) -> ParallelIonQJob:
         """Execute exactly the circuits that failed by no fault of theirs again, as a new job of N circuits.
 
         The new job's id is this one's with a number after it; results that are here are in its, too. What the
         service refused or could not compile, what was cancelled, and what may still be in the service is left
         as it is.
 
+        Circuits that were executed, and whose results could only not be read, are not executed again: if any
+        are there, their results are read again, at no cost, and the job that is returned has this id.
+
         Args:
             spend: whether it may cost money; on a machine it must be said.
             split: whether circuits that shared a job go out one by one, and with them those that have no
                 result only because their job as a whole was refused or failed.
+            max_cost: a new limit for all that the run costs in all its executions; None: the limit that it
+                was given holds on, and only what is left of it is used.
+            max_jobs: likewise, for the number of its IonQ jobs.
 
         Raises:
+            BudgetError: it would exceed the limits. Nothing was sent.
             JobError: this job is not over, no circuit is worth another try, or it was retried already.
             OptionError: the target is a machine, and ``spend`` is not given.
             JournalError: what was sent is not known any more.
         """
         backend: Any = self.backend()
-        job: ParallelIonQJob = backend.run_again(self._batch, spend=spend, split=split)
+        job: ParallelIonQJob = backend.run_again(
+            self._batch, spend=spend, split=split, max_cost=max_cost, max_jobs=max_jobs
+        )
         return job
 
     def leave(self) -> None:

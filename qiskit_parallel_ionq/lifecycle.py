@@ -12,19 +12,27 @@ that the table does not list raises and changes nothing.
        │               └─Lost──────▶ UNKNOWN ─Found─▶ QUEUED ─Disowned─▶ UNKNOWN
        └──────────────────Absent────────┘   └─Unresolved─▶ FAILED
 
-Reopened leads from QUEUED, RUNNING, FETCHING and DONE to QUEUED: the run goes on elsewhere.
+Reopened leads back to QUEUED, from every phase in which the id of a job is known: the run goes on elsewhere,
+or a result that could not be had is asked for again. Absent needs a submission that was not acknowledged.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from qiskit.providers import JobStatus
 
-from .errors import CircuitCancelledError, CircuitFailedError
+from .errors import (
+    ApiError,
+    CircuitCancelledError,
+    CircuitFailedError,
+    ResultIntegrityError,
+    TransportError,
+)
 from .wire import JobRecord, JobState
 
 
@@ -89,6 +97,10 @@ class Submission:
     posts: int = 0
     """Requests that may have reached the service."""
     first_sent_at: float | None = None
+    sent_after: datetime | None = None
+    """A moment on the service's clock before the first request left; None: unknown."""
+    is_acknowledged: bool = False
+    """Whether the service has named an id for it in a 2xx answer: it is stored, and never sent again."""
     sent_at: float | None = None
     accepted_at: float | None = None
     seen_at: float | None = None
@@ -99,6 +111,8 @@ class Submission:
     """Where it stood when its result was asked for without the job having been seen complete."""
     cancel_asked: bool = False
     error: Exception | None = None
+    may_come: bool = False
+    """Whether it failed only because its result could not be read: it can be asked for again, at no cost."""
     setbacks: tuple[Setback, ...] = ()
 
     @property
@@ -132,6 +146,8 @@ class Sent:
     """The submission was handed to a worker."""
 
     at: float
+    service_time: datetime | None = None
+    """The service's clock, as its latest answer before told it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +179,8 @@ class Lost:
 
     at: float = 0.0
     why: str = ""
+    is_acknowledged: bool = False
+    """Whether the answer named an id, although none that can be used: the service has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +249,12 @@ class Vanished:
 
 @dataclass(frozen=True, slots=True)
 class Disowned:
-    """The job under the id that we were given is another's, or was never there."""
+    """The job under the id that we were given is another's, or was never shown."""
 
     at: float = 0.0
     why: str = ""
+    job_id: str | None = None
+    """The id, if it may still be the right one; None: it is another's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,13 +326,21 @@ def failure_of(record: JobRecord) -> CircuitFailedError:
     )
 
 
+def may_be_read_later(error: Exception) -> bool:
+    """Say whether a result may still come although reading it ended with this error."""
+    return isinstance(error, ApiError | TransportError)
+
+
 def _sent(s: Submission, e: Sent) -> tuple[Submission, tuple[Command, ...]]:
-    first = e.at if s.first_sent_at is None else s.first_sent_at
-    return replace(s, phase=Phase.SENDING, first_sent_at=first, sent_at=e.at), ()
+    if s.first_sent_at is None:
+        s = replace(s, first_sent_at=e.at, sent_after=e.service_time)
+    return replace(s, phase=Phase.SENDING, sent_at=e.at), ()
 
 
 def _accepted(s: Submission, e: Accepted) -> tuple[Submission, tuple[Command, ...]]:
-    queued = replace(s, phase=Phase.QUEUED, posts=s.posts + 1, job_id=e.job_id, accepted_at=e.at)
+    queued = replace(
+        s, phase=Phase.QUEUED, posts=s.posts + 1, job_id=e.job_id, accepted_at=e.at, is_acknowledged=True
+    )
     return queued, (Command.LOOK_AND_CANCEL if s.cancel_asked else Command.WATCH,)
 
 
@@ -331,7 +359,7 @@ def _failed(s: Submission, e: Refused | Unresolved | Stopped) -> tuple[Submissio
 
 
 def _lost(s: Submission, e: Lost) -> tuple[Submission, tuple[Command, ...]]:
-    lost = _set_back(s, LOST, e)
+    lost = replace(_set_back(s, LOST, e), is_acknowledged=s.is_acknowledged or e.is_acknowledged)
     return replace(lost, phase=Phase.UNKNOWN, posts=s.posts + 1), (Command.RECONCILE,)
 
 
@@ -342,6 +370,8 @@ def _found(s: Submission, e: Found) -> tuple[Submission, tuple[Command, ...]]:
 
 
 def _absent(s: Submission, e: Absent) -> tuple[Submission, tuple[Command, ...]]:
+    if s.is_acknowledged:
+        raise IllegalTransition("Absent, of a submission that the service has acknowledged")
     if s.cancel_asked:
         return _cancelled(s)
     return replace(_set_back(s, ABSENT, e), phase=Phase.WAITING), (Command.SUBMIT,)
@@ -386,14 +416,22 @@ def _seen_while_fetching(s: Submission, e: Seen) -> tuple[Submission, tuple[Comm
 
 def _disowned(s: Submission, e: Disowned) -> tuple[Submission, tuple[Command, ...]]:
     lost = _set_back(s, DISOWNED, e)
-    lost = replace(lost, phase=Phase.UNKNOWN, job_id=None, record=None, bet_from=None, seen_at=None)
+    lost = replace(lost, phase=Phase.UNKNOWN, job_id=e.job_id, record=None, bet_from=None, seen_at=None)
     return lost, (Command.RECONCILE,)
 
 
 def _reopened(s: Submission, _: Reopened) -> tuple[Submission, tuple[Command, ...]]:
     # What is known of the job stays known: one that has been seen is not taken for one that never was.
     again = replace(s, phase=Phase.QUEUED, bet_from=None, seen_at=None, ended_at=None, cancel_asked=False)
-    return again, (Command.WATCH,)
+    return replace(again, error=None, may_come=False), (Command.WATCH,)
+
+
+def _reopened_doubt(s: Submission, e: Reopened) -> tuple[Submission, tuple[Command, ...]]:
+    return (s, ()) if s.job_id is None else _reopened(s, e)
+
+
+def _reopened_failure(s: Submission, e: Reopened) -> tuple[Submission, tuple[Command, ...]]:
+    return _reopened(s, e) if s.may_come else (s, ())
 
 
 def _fetched(s: Submission, e: Fetched) -> tuple[Submission, tuple[Command, ...]]:
@@ -401,7 +439,8 @@ def _fetched(s: Submission, e: Fetched) -> tuple[Submission, tuple[Command, ...]
 
 
 def _fetch_failed(s: Submission, e: FetchFailed | Vanished) -> tuple[Submission, tuple[Command, ...]]:
-    return replace(s, phase=Phase.FAILED, bet_from=None, error=e.error, ended_at=e.at), ()
+    failed = replace(s, phase=Phase.FAILED, bet_from=None, error=e.error, ended_at=e.at)
+    return replace(failed, may_come=not isinstance(e.error, ResultIntegrityError)), ()
 
 
 def _cancelled(s: Submission) -> tuple[Submission, tuple[Command, ...]]:
@@ -451,6 +490,7 @@ TABLE: dict[Phase, dict[type, Handler]] = {
         Found: _found,
         Absent: _absent,
         Unresolved: _failed,
+        Reopened: _reopened_doubt,
         CancelAsked: _cancel_later,
         Stopped: _unmoved,
     },
@@ -468,6 +508,6 @@ TABLE: dict[Phase, dict[type, Handler]] = {
         Stopped: _unmoved,
     },
     Phase.DONE: {**_ENDED, Reopened: _reopened},
-    Phase.FAILED: _ENDED,
+    Phase.FAILED: {**_ENDED, Reopened: _reopened_failure},
     Phase.CANCELLED: _ENDED,
 }

@@ -37,6 +37,7 @@ from .errors import (
     IonQError,
     JobError,
     JournalError,
+    OptionError,
     RunBusyError,
     TargetError,
     TransportError,
@@ -45,6 +46,7 @@ from .facts import is_wanted, least_busy
 from .job import ParallelIonQJob
 from .journal import NoRecord, Record
 from .logs import logger
+from .options import RunOptions
 from .policy import Backoff, is_passing, retry_after
 from .recall import Recall
 from .target import Gateset
@@ -447,6 +449,18 @@ class ParallelIonQProvider:
         }
         return self.patiently(lambda: self._made_api().estimate(target, asked))
 
+    def spent_by_others(self, run: Run) -> tuple[float, int]:
+        """Return what other executions of a run, and other runs of its stream, have cost and sent so far."""
+        return self._recall().spent_by_others(run)
+
+    def charge(self, job_id: str) -> float | None:
+        """Ask the service what a job was charged; None where it does not say."""
+        try:
+            return self.patiently(lambda: self._made_api().cost(job_id))
+        except (ApiError, TransportError) as error:
+            logger.info("There is no bill of job %s to be had: %s", job_id, error)
+            return None
+
     def job(self, job_id: str) -> ParallelIonQJob:
         """Return a job of this provider by its id.
 
@@ -479,7 +493,14 @@ class ParallelIonQProvider:
         """
         return self._recall().retrieve(job_id)
 
-    def resume(self, job_id: str, *, submit: bool = False) -> ParallelIonQJob:
+    def resume(
+        self,
+        job_id: str,
+        *,
+        submit: bool = False,
+        max_cost: float | None = None,
+        max_jobs: int | None = None,
+    ) -> ParallelIonQJob:
         """Take a recorded run over, in this process or another, and go on where it stopped.
 
         What was accepted is collected, and what is in doubt is looked for. A machine gives five minutes to
@@ -488,15 +509,23 @@ class ParallelIonQProvider:
 
         Args:
             job_id: what ``job.job_id()`` said.
-            submit: whether circuits that were not sent are sent now, which may cost money.
+            submit: whether circuits that were not sent are sent now, which may cost money. The limits that
+                the run was given (``max_cost``, ``max_jobs``) hold on: only what is left of them is used.
+            max_cost: a new limit for the run, for all that it costs in all its executions; None: as it was.
+            max_jobs: likewise, for the number of its IonQ jobs.
 
         Raises:
+            OptionError: a limit is given, and nothing is to be sent.
+            BudgetError: the service does not say what the circuits cost that a limit is for.
             RunBusyError: another process is at it.
             JournalError: it is not recorded here, or the record is damaged, and ``submit`` is asked for.
             JobError: it is neither recorded here nor held by the account, or belongs to another service.
             CredentialsError: the key belongs to another project, in which the run's jobs cannot be seen.
         """
-        return self._recall().resume(job_id, submit=submit)
+        if not submit and (max_cost, max_jobs) != (None, None):
+            raise OptionError("max_cost and max_jobs limit what is sent: give them together with submit=True")
+        limits = RunOptions().update(max_cost=max_cost, max_jobs=max_jobs)
+        return self._recall().resume(job_id, submit=submit, limits=limits)
 
     def _recall(self) -> Recall:
         return Recall(self, self._archive)

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Protocol, TypeVar
 
@@ -11,15 +12,28 @@ from . import wire
 from .archive import Archive
 from .backend import ParallelIonQBackend
 from .batch import Batch
-from .chronicle import Chronicle, Run, Summary, summary
+from .budget import Budget, new_budget
+from .chronicle import Chronicle, Run, Summary, may_have_cost, spent, summary
 from .conductor import NEVER_HANDED_OVER, Conductor
-from .errors import CredentialsError, IonQError, JobError, JournalError, NotSentError, RunBusyError
+from .errors import (
+    BudgetError,
+    CredentialsError,
+    IonQError,
+    JobError,
+    JournalError,
+    NotSentError,
+    RunBusyError,
+)
 from .job import ParallelIonQJob
 from .journal import NoRecord, Record
+from .lifecycle import Phase
+from .listing import Listing
 from .logs import logger
-from .reconcile import Listing
+from .options import RunOptions
+from .parcel import Parcel
 from .salvage import rebuilt_run, single_job
 from .state_folder import is_run_id
+from .stretch import stream_name
 from .target import Gateset
 from .worker import Report
 
@@ -99,7 +113,7 @@ class Recall:
                 return self._ask_account(job_id, why=error)
         return self._ask_account(job_id)
 
-    def resume(self, job_id: str, *, submit: bool) -> ParallelIonQJob:
+    def resume(self, job_id: str, *, submit: bool, limits: RunOptions | None = None) -> ParallelIonQJob:
         """Take a recorded run over and go on; see ``provider.resume``."""
         if self._archive is None or not self._archive.holds(job_id):
             if submit:
@@ -130,7 +144,9 @@ class Recall:
                 )
             if not story.is_damaged:
                 self._require_project(story)
-                return self._go_on(story, journal, None if submit else _not_now(job_id))
+                if limits is not None:
+                    self._limit(story, journal, limits)
+                return self._go_on(story, journal, None if submit else _not_now(job_id), submit=submit)
         except BaseException:
             journal.abandon()
             raise
@@ -168,6 +184,8 @@ class Recall:
         record: Record,
         refusal: Exception | None,
         missing: JobError = NEVER_HANDED_OVER,
+        *,
+        submit: bool = False,
     ) -> ParallelIonQJob:
         run = story.run
         if run.url and run.url != self._account.url:
@@ -180,11 +198,81 @@ class Recall:
         batch.only_collects = refusal is not None
         if run.generation:
             batch.carry(self._earlier(run))
+        if record.is_kept:
+            batch.budget = self._budget(backend, batch, submit=submit)
         job = ParallelIonQJob(backend, batch, conductor)
         conductor.start()
         conductor.adopt(batch, refusal=refusal, missing=missing)
         self._account.remember(job)
         return job
+
+    @staticmethod
+    def _limit(story: Chronicle, record: Record, limits: RunOptions) -> None:
+        """Give a run new limits, and note them in its record."""
+        given = {"max_cost": limits.max_cost, "max_jobs": limits.max_jobs}
+        known = {"max_cost": story.run.max_cost, "max_jobs": story.run.max_jobs}
+        changed = {name: value for name, value in given.items() if value is not None}
+        if changed:
+            record.note({"is": "limits", **known, **changed})
+            story.run = replace(story.run, **changed)  # type: ignore[arg-type]
+
+    def _budget(self, backend: ParallelIonQBackend, batch: Batch, *, submit: bool) -> Budget | None:
+        """Return what is left of the limits of a run, its stream and its other executions.
+
+        Raises:
+            BudgetError: it is not known what circuits cost that are to be sent.
+        """
+        run = batch.run
+        budget = new_budget(None if backend.simulator else run.max_cost, run.max_jobs)
+        if budget is None:
+            return None
+        budget.charged, budget.sent = self.spent_by_others(run)
+        if submit and budget.asks_for_bills:
+            self._estimate(backend, batch)
+        for number, sent in enumerate(batch.submissions):
+            is_sent = may_have_cost(sent)
+            if is_sent or sent.phase is Phase.WAITING:
+                estimate, charge = batch.estimates.get(number, 0.0), batch.charges.get(number)
+                budget.restore((run.id, number), estimate, is_sent=is_sent, charge=charge)
+        return budget
+
+    def _estimate(self, backend: ParallelIonQBackend, batch: Batch) -> None:
+        """Ask what jobs cost of which the record says neither an estimate nor a bill."""
+        asked: dict[int, Parcel] = {}
+        for number, sent in enumerate(batch.submissions):
+            is_known = number in batch.estimates or number in batch.charges
+            if is_known or not (may_have_cost(sent) or sent.phase is Phase.WAITING):
+                continue
+            try:
+                asked[number] = replace(batch.parcels[number], body=batch.record.body(batch.places[number]))
+            except (KeyError, JournalError) as error:
+                if not may_have_cost(sent):
+                    continue  # nor can it be sent
+                raise BudgetError(
+                    f"the request of circuit {batch.parcels[number].circuits[0]} is not on record any more, "
+                    "so it is not known what it may have cost. Nothing was sent; resume without max_cost"
+                ) from error
+        if asked:
+            batch.estimates.update(zip(asked, backend.priced(list(asked.values())).jobs, strict=True))
+
+    def spent_by_others(self, run: Run) -> tuple[float, int]:
+        """Return what other executions of a run, and other runs of its stream, have cost and sent so far."""
+        if self._archive is None:
+            return run.cost_before, run.jobs_before
+        name, cost, jobs = run.id.partition(".")[0], 0.0, 0
+        stream = stream_name(name) if run.stream else None
+        for run_id in self._archive.runs():
+            other = run_id.partition(".")[0]
+            if run_id == run.id or not (other == name or (stream and stream_name(other) == stream)):
+                continue
+            try:
+                story = self._archive.read(run_id)
+            except JournalError as error:
+                logger.warning("What run %s has cost is not known: %s", run_id, error)
+                continue
+            more, count = spent(story.submissions, story.estimates, story.charges)
+            cost, jobs = cost + more, jobs + count
+        return max(cost, run.cost_before), max(jobs, run.jobs_before)
 
     def _earlier(self, run: Run) -> Batch:
         """Return the execution before a run's, without what it may still come to."""

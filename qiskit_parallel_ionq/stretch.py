@@ -5,10 +5,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from .batch import Changed
+from .budget import Budget
 from .chronicle import base62, new_run_id
 from .drafts import Draft
 from .errors import BudgetError
@@ -32,6 +33,15 @@ def stretch_size(window: int) -> int:
     return max(1, min(LARGEST, window // _SHARE))
 
 
+def stream_name(run_id: str) -> str:
+    """Return what the ids of all runs of a stream begin with.
+
+    Args:
+        run_id: of one of them, in its first execution.
+    """
+    return run_id[:-_DIGITS]
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """What makes a run a stretch of a stream."""
@@ -43,6 +53,8 @@ class Stretch:
     seed: int
     changed: Changed
     """Told whenever a circuit of the stream moves."""
+    budget: Budget | None = None
+    """What all stretches of the stream may cost together."""
 
 
 class Sends(Protocol):
@@ -70,16 +82,21 @@ class Sender:
         options: of the whole stream.
         seed: of what is sampled here.
         executor: makes requests in other processes.
+        budget: what all of it may cost.
     """
 
     def __init__(
-        self, backend: Sends, options: RunOptions, seed: int, executor: Executor | None = None
+        self,
+        backend: Sends,
+        options: RunOptions,
+        seed: int,
+        executor: Executor | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self._backend, self._options, self._seed, self._executor = backend, options, seed, executor
         self._name = new_run_id()[:-_DIGITS]
         self._number = 0
-        self._jobs = 0
-        self._cost = 0.0
+        self._budget = budget
 
     @property
     def stream_id(self) -> str:
@@ -97,27 +114,18 @@ class Sender:
         Raises:
             BudgetError: the stream would leave its bounds. Nothing of the stretch was sent.
         """
-        options = self._left()
-        drafts = self._backend.drafted(circuits, options, first=first)
+        self._require_room()
+        drafts = self._backend.drafted(circuits, self._options, first=first)
         run_id = self._name + base62(self._number, _DIGITS)
         self._number += 1
-        stretch = Stretch(run_id, self.stream_id, first, self._seed, changed)
-        job = self._backend.send(drafts, options, stretch, executor=self._executor)
-        self._jobs += job.batch.announced
-        if job.batch.budget is not None:
-            self._cost += job.batch.budget.total
-        return job
+        stretch = Stretch(run_id, self.stream_id, first, self._seed, changed, self._budget)
+        return self._backend.send(drafts, self._options, stretch, executor=self._executor)
 
-    def _left(self) -> RunOptions:
-        """Return the options of the next stretch: its bounds are what the others have left."""
-        options = self._options
-        if options.max_jobs is not None and self._jobs >= options.max_jobs:
+    def _require_room(self) -> None:
+        """Make sure that the stream may send any more jobs, before circuits are compiled in vain."""
+        budget, most = self._budget, self._options.max_jobs
+        if budget is not None and most is not None and budget.jobs >= most:
             raise BudgetError(
-                f"this stream has sent {self._jobs} IonQ jobs, and max_jobs is {options.max_jobs}, so no "
-                "more circuits are sent; what was accepted goes on"
+                f"this stream has sent {budget.jobs} IonQ jobs, and max_jobs is {most}, so no more circuits "
+                "are sent; what was accepted goes on"
             )
-        return replace(
-            options,
-            max_jobs=None if options.max_jobs is None else options.max_jobs - self._jobs,
-            max_cost=None if options.max_cost is None else max(0.0, options.max_cost - self._cost),
-        )

@@ -182,6 +182,28 @@ class JobRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class UnreadableRow:
+    """A row of a job listing without a usable id or status: a job exists, and this package cannot use it."""
+
+    metadata: Mapping[str, Any] | None = None
+    backend: str | None = None
+    parent_id: str | None = None
+    submitted_at: str | None = None
+
+    @classmethod
+    def from_json(cls, row: object) -> UnreadableRow:
+        """Read what can be read."""
+        body = _object(row)
+        metadata = body.get("metadata")
+        return cls(
+            metadata=metadata if isinstance(metadata, Mapping) else None,
+            backend=_text(body.get("backend")),
+            parent_id=_text(body.get("parent_job_id")),
+            submitted_at=_text(body.get("submitted_at")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class CostEstimate:
     """What the service thinks that a job costs, and by which rates. Rates are per gate and shot."""
 

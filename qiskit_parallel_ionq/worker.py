@@ -5,23 +5,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timezone
 from typing import Any
 
-from . import wire
-from .api import ADVICE, Api, Page, accepted_id, refusal
+from .api import ADVICE, Api, accepted_id, names_an_id, refusal
 from .decode import RawResult
 from .errors import ApiError, CircuitCancelledError, IonQError, ResultIntegrityError, TransportError
 from .lifecycle import failure_of
+from .listing import Listing, ListingReader, Reach
 from .policy import Verdict, is_passing, retry_after, verdict_on_submission
-from .reconcile import Listing
 from .result_json import parse
 from .sources import Kind, Source, sources
 from .wire import JobRecord, JobState
 
 MAX_PAGES = 200
-MARGIN = 300.0
-"""Seconds by which a listing is read back further than it must, for clocks that disagree."""
+"""Pages of a listing that are read at the most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +34,7 @@ class Report:
         pause: seconds the service asked to wait.
         sent_at: when the command began, on the conductor's clock.
         verdict: for submissions, what the answer proves.
+        is_acknowledged: for submissions, whether the answer named an id although the verdict is UNKNOWN.
     """
 
     value: Any = None
@@ -45,6 +44,7 @@ class Report:
     pause: float | None = None
     sent_at: float = 0.0
     verdict: Verdict | None = None
+    is_acknowledged: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,28 +72,6 @@ def parsed(report: Report, *, depth: int = 0) -> Report:
         reason = f"GET {raw.source.path}: the result, of {len(raw.text):,} bytes, {what}. {ADVICE}"
         return replace(report, value=None, error=ResultIntegrityError(reason))
     return replace(report, value=RawResult(raw.source.kind, body, raw.text))
-
-
-class _Descent:
-    """Tells when a listing has been read back far enough. All times are the service's own."""
-
-    def __init__(self, age: float | None) -> None:
-        self._age = age
-        self._horizon: datetime | None = None
-        self._last: datetime | None = None
-
-    def is_past(self, page: Page) -> bool:
-        """Say whether everything further down is too old; never where the order is in doubt."""
-        if self._age is None or page.date is None:
-            return False
-        self._horizon = self._horizon or page.date - timedelta(seconds=self._age)
-        for record in page.records:
-            time = wire.moment(record.submitted_at)
-            if time is None or (self._last is not None and time > self._last):
-                self._age = None  # not from new to old, or without times
-                return False
-            self._last = time
-        return self._last is not None and self._last < self._horizon
 
 
 class _Unfinished(IonQError):  # noqa: N818 - it is no failure
@@ -140,7 +118,12 @@ class Worker:
             pause=retry_after(reply.headers.get("Retry-After"), now=datetime.now(timezone.utc)),
             sent_at=sent_at,
             verdict=verdict,
+            is_acknowledged=verdict is Verdict.UNKNOWN and 200 <= reply.status < 300 and names_an_id(reply),
         )
+
+    def service_time(self) -> datetime | None:
+        """Return the service's clock as its latest answer told it; None where no answer has."""
+        return self._api.service_time
 
     def look(self, ids: Sequence[str]) -> Report:
         """Ask how some jobs stand, in one request; the value is a dict of records by id."""
@@ -179,32 +162,28 @@ class Worker:
 
         return self._reading(ask)
 
-    def list_tokens(self, *, since: float | None = None) -> Report:
+    def list_tokens(self, reach: Reach | None = None) -> Report:
         """Read the account's job listing; the value is a `Listing`.
 
         Args:
-            since: on the conductor's clock, when the first job left that is looked for. Where the listing
-                proves to run from new to old it is read back to a while before that; else to its end.
+            reach: which part of it is needed. Where the listing proves to run from new to old it is read
+                back so far; else, and by default, to its end.
         """
-        begun_at = self._now()
+        reader = ListingReader(self._now(), reach or Reach())
 
         def ask() -> Listing:
-            records: dict[str, tuple[JobRecord, ...]] = {}
             cursors: set[str | None] = set()
             cursor: str | None = None
-            order = _Descent(None if since is None else begun_at - since + MARGIN)
             while cursor not in cursors and len(cursors) < MAX_PAGES:
                 cursors.add(cursor)
                 page = self._api.jobs(cursor=cursor)
-                for record in page.records:
-                    mark = (record.metadata or {}).get(wire.TOKEN_KEY)
-                    known = records.get(mark, ()) if isinstance(mark, str) else ()
-                    if isinstance(mark, str) and not record.parent_id and record not in known:
-                        records[mark] = (*(r for r in known if r.id != record.id), record)
+                reader.take(page.records, page.unreadable, page.date)
                 cursor = page.next
-                if cursor is None or order.is_past(page):
-                    return Listing(records, is_complete=True, begun_at=begun_at)
-            return Listing(records, is_complete=False, begun_at=begun_at)
+                if reader.is_enough:
+                    return reader.listing(is_complete=True)
+                if cursor is None:
+                    return reader.listing(is_complete=page.has_end)
+            return reader.listing(is_complete=False, is_endless=cursor not in cursors)
 
         return self._reading(ask)
 

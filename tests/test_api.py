@@ -10,7 +10,7 @@ import requests_mock
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qiskit_parallel_ionq.api import Api, accepted_id, refusal
+from qiskit_parallel_ionq.api import Api, accepted_id, names_an_id, refusal
 from qiskit_parallel_ionq.credentials import Secret
 from qiskit_parallel_ionq.errors import (
     ApiError,
@@ -259,3 +259,57 @@ def test_a_session_that_has_ended_is_read_so_whichever_member_says_it():
     record = _answers(json.dumps({"id": "s1", "backend": "qpu.x", "settings": limits}).encode()).session("s1")
     assert (record.max_cost, record.max_jobs, record.max_time, record.active) == (9.0, 2, None, True)
     assert repr(record) == "<SessionRecord s1: created on qpu.x, ends 12:30:00>"
+
+
+# ── what listings prove ──
+
+
+def test_a_row_that_cannot_be_used_is_kept_apart_and_not_dropped():
+    rows = [
+        JOB,
+        {
+            "id": "job:1/2",
+            "status": "ready",
+            "metadata": {"qpi": "t"},
+            "submitted_at": "2026-10-05T12:00:00Z",
+        },
+        {"id": "j2"},
+        None,
+    ]
+    page = _answers(json.dumps({"jobs": rows, "next": None}).encode()).jobs()
+    assert [record.id for record in page.records] == ["j1"]
+    assert [row.metadata for row in page.unreadable] == [{"qpi": "t"}, None, None]
+    assert page.unreadable[0].submitted_at == "2026-10-05T12:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("following", "cursor", "has_end"),
+    [
+        ("more", "more", True),
+        (None, None, True),
+        ("", None, True),
+        (7, None, False),
+        ({"page": 2}, None, False),
+    ],
+)
+def test_a_cursor_that_cannot_be_read_is_not_the_end(following, cursor, has_end):
+    page = _answers(json.dumps({"jobs": [], "next": following}).encode()).jobs()
+    assert (page.next, page.has_end) == (cursor, has_end)
+
+
+@pytest.mark.parametrize(
+    ("body", "names"),
+    [(b'{"id": "j1"}', True), (b'{"id": "../x"}', True), (b'{"id": 7}', True), (b'{"id": null}', False),
+     (b'{"id": ""}', False), (b"{}", False), (b"[]", False), (b"<html>", False)],
+)  # fmt: skip
+def test_an_answer_names_an_id_of_whatever_form(body, names):
+    assert names_an_id(Reply(201, {}, body)) == names
+
+
+def test_the_clock_of_the_service_is_what_its_latest_answer_told(service):
+    adapter, api = service
+    assert api.service_time is None
+    for date in ("Mon, 05 Oct 2026 12:00:30 GMT", "nonsense"):
+        adapter.register_uri("GET", f"{URL}/jobs/j1", json=JOB, headers={"Date": date})
+        api.job("j1")
+        assert api.service_time.isoformat() == "2026-10-05T12:00:30+00:00"

@@ -13,8 +13,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "qiskit_parallel_ionq"
 FLOORS = {
     "words": "_version logs errors wire gates options policy",
-    "thinking": "facts target compiler preflight encode structure packing drafts result_json decode lifecycle stamps spans sources parcel packer cost merge reconcile chronicle salvage",
-    "doing": "answers state_folder circuit_files credentials memory transport api journal archive shelf workshop batch worker conductor",
+    "thinking": "facts target compiler preflight encode structure packing drafts result_json decode lifecycle stamps spans sources parcel packer cost merge listing reconcile chronicle salvage",
+    "doing": "answers clocks state_folder circuit_files credentials memory transport api journal archive shelf workshop budget batch worker conductor",
     "face": "timeline outlook display gantt report job rerun stretch stream backend session primitives recall provider",
     "door": "cli",
 }
@@ -83,6 +83,7 @@ def test_the_emulator_names_none_of_us():
             {
                 "answers.py",
                 "batch.py",
+                "budget.py",
                 "shelf.py",
                 "session.py",
                 "journal.py",

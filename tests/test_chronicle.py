@@ -246,6 +246,7 @@ def test_a_line_that_makes_no_sense_is_damage_and_not_an_exception(record):
 
 TIMES = st.floats(0.0, 100.0)
 WHY = st.text(max_size=5)
+DATES = st.none() | st.datetimes(timezones=st.just(timezone.utc))
 RECORDS = st.builds(
     job,
     st.sampled_from(JobState),
@@ -254,11 +255,11 @@ RECORDS = st.builds(
     failure_message=st.sampled_from([None, "because"]),
 )
 EVENTS = {
-    Sent: st.builds(Sent, TIMES),
+    Sent: st.builds(Sent, TIMES, DATES),
     Accepted: st.builds(Accepted, st.just("j1"), TIMES),
     HeldBack: st.builds(HeldBack, TIMES, WHY),
     Refused: st.builds(Refused, st.just(ERROR)),
-    Lost: st.builds(Lost, TIMES, WHY),
+    Lost: st.builds(Lost, TIMES, WHY, st.booleans()),
     Found: st.builds(Found, RECORDS, TIMES),
     Absent: st.builds(Absent, TIMES, WHY),
     Unresolved: st.just(Unresolved(SubmissionUnknownError("lost", token="t"))),
@@ -268,7 +269,7 @@ EVENTS = {
     Fetched: st.builds(Fetched, TIMES),
     FetchFailed: st.builds(FetchFailed, st.just(ERROR), TIMES),
     Vanished: st.builds(Vanished, st.just(ERROR), TIMES),
-    Disowned: st.builds(Disowned, TIMES, WHY),
+    Disowned: st.builds(Disowned, TIMES, WHY, st.sampled_from([None, "j1"])),
     Reopened: st.builds(Reopened, TIMES),
     CancelAsked: st.just(CancelAsked()),
     Stopped: st.just(Stopped(NotSentError("stopped"))),
@@ -285,6 +286,7 @@ def lives(draw):
             k for k in TABLE[submission.phase] if not (is_bet and k is FetchFailed)
         ]  # a bet is lost first
         kinds = [k for k in kinds if k is not BetLost or is_bet]
+        kinds = [k for k in kinds if k is not Absent or not submission.is_acknowledged]
         if not kinds:
             break
         before, event = submission, draw(EVENTS[draw(st.sampled_from(kinds))])
@@ -313,6 +315,9 @@ def test_the_fold_of_what_was_recorded_is_the_submission_that_lived(life):
     assert folded.posts == lived.posts
     assert folded.cancel_asked == lived.cancel_asked
     assert folded.was_sent_again == lived.was_sent_again
+    assert folded.is_acknowledged == lived.is_acknowledged
+    assert folded.sent_after == lived.sent_after
+    assert folded.may_come == lived.may_come
 
 
 def test_a_job_that_still_runs_is_not_worth_a_line():

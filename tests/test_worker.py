@@ -3,6 +3,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
 import pytest
 
 from qiskit_parallel_ionq.api import Page
@@ -15,6 +18,7 @@ from qiskit_parallel_ionq.errors import (
     TransportError,
     api_error,
 )
+from qiskit_parallel_ionq.listing import Reach
 from qiskit_parallel_ionq.policy import Verdict
 from qiskit_parallel_ionq.sources import Source
 from qiskit_parallel_ionq.transport import Reply
@@ -254,6 +258,21 @@ def test_a_result_that_cannot_be_read_is_an_integrity_error_and_no_congestion(te
     assert (report.value, report.is_passing, report.is_congestion) == (None, False, False)
 
 
+@pytest.mark.parametrize(
+    ("answer", "is_acknowledged"),
+    [
+        (Reply(201, {}, b'{"id": "../backends"}'), True),
+        (Reply(200, {}, b'{"id": 12345}'), True),
+        (Reply(201, {}, b'{"status": "submitted"}'), False),
+        (Reply(201, {}, b"<html>"), False),
+        (Reply(503, {}, b'{"id": "../backends"}'), False),
+    ],
+)
+def test_an_id_that_cannot_be_used_is_an_acknowledgement_all_the_same(answer, is_acknowledged):
+    report = _worker(answer)[0].submit(b"{}")
+    assert (report.verdict, report.is_acknowledged) == (Verdict.UNKNOWN, is_acknowledged)
+
+
 # ── listing ──
 
 
@@ -280,8 +299,22 @@ def test_a_cursor_that_comes_twice_ends_the_listing_incomplete():
 
 def test_an_endless_listing_ends_incomplete():
     worker, api = _worker(*(Page((), str(k)) for k in range(MAX_PAGES + 5)))
-    assert not worker.list_tokens().value.is_complete
+    listing = worker.list_tokens().value
+    assert (listing.is_complete, listing.is_endless) == (False, True)
     assert len(api.calls) == MAX_PAGES
+
+
+def test_a_listing_whose_next_cursor_cannot_be_read_is_incomplete():
+    worker, _ = _worker(Page((_row("a", "t1"),), None, has_end=False))
+    assert not worker.list_tokens().value.is_complete
+
+
+def test_a_listing_is_read_no_further_than_it_must_be():
+    noon = datetime(2026, 10, 5, 12, tzinfo=timezone.utc)
+    row = replace(_row("a", "t1"), submitted_at="2026-10-05T11:00:00Z")
+    worker, api = _worker(Page((row,), "2", noon))
+    assert worker.list_tokens(Reach(after=noon - timedelta(minutes=1))).value.is_complete
+    assert len(api.calls) == 1
 
 
 def test_a_listing_that_breaks_off_proves_nothing():

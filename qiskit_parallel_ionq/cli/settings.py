@@ -79,6 +79,26 @@ local_option = click.option(
 )
 
 
+def limit_options(command: _Command) -> _Command:
+    """Add the limits of a run that goes on."""
+    for option in (
+        click.option(
+            "--max-jobs",
+            metavar="N",
+            type=click.IntRange(1),
+            help="Let the run take no more IonQ jobs in all, those that were sent before included.",
+        ),
+        click.option(
+            "--max-cost",
+            metavar="AMOUNT",
+            type=Number(0),
+            help="Let the run cost no more in all, what was charged before included.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 _CIRCUITS = (
     click.argument("files", nargs=-1, required=True, type=click.Path(allow_dash=True)),
     click.option(

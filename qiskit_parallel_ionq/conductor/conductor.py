@@ -3,24 +3,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import weakref
 from collections.abc import Callable
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import replace
 from functools import partial
 from typing import Any
 
 from ..batch import Batch
+from ..budget import Budget
 from ..chronicle import StoredResult, error_facts, event_record
 from ..decode import Outcome
-from ..errors import (
-    AuthenticationError,
-    BudgetError,
-    DetachedError,
-    IonQError,
-    JobError,
-    NotSentError,
-)
+from ..errors import AuthenticationError, DetachedError, IonQError, JobError, NotSentError
 from ..lifecycle import (
     Absent,
     Accepted,
@@ -34,6 +30,7 @@ from ..lifecycle import (
     Stopped,
     Submission,
     Unresolved,
+    may_be_read_later,
     step,
 )
 from ..logs import logger
@@ -41,14 +38,18 @@ from ..parcel import Parcel
 from ..shelf import Scrap
 from ..wire import OUT_OF_MONEY
 from ..worker import Report, Worker
+from .bills import Bills
 from .cancelling import Cancelling
 from .denial import Denial
+from .duplicates import Duplicates
 from .fetching import Fetching
 from .ledger import Ledger, Voyage
 from .loop import Lane, Loop, Order, Task
 from .submitting import Submitting
 from .watching import Watching
 
+LAST_PATIENCE = 10.0
+"""Seconds for which the end of a program waits until duplicates are cancelled."""
 NEVER_HANDED_OVER = NotSentError(
     "this circuit was never sent, and the run's record ends before it: only the program that made it has it"
 )
@@ -71,7 +72,9 @@ class Conductor:
         self._closing: set[Batch] = set()
         """Batches that are over and whose records are being closed."""
         self._project: str | None = None
-        self._submitting = Submitting(self)
+        self._duplicates = Duplicates(self)
+        self._submitting = Submitting(self, self._duplicates)
+        self._bills = Bills(self, self._submitting)
         self._watching = Watching(self)
         self._cancelling = Cancelling(self, self._watching)
         self._fetching = Fetching(self, self._watching)
@@ -83,8 +86,22 @@ class Conductor:
         self.loop.start()
 
     def close(self) -> None:
-        """Send nothing more, wait for the answers under way, and end the thread."""
+        """Send nothing more, wait for the answers under way, and end the thread.
+
+        Duplicates of paid jobs are cancelled before, if that is a matter of seconds.
+        """
+        with contextlib.suppress(IonQError, FutureTimeout):  # closed before, or another process's
+            if any(ledger.resent or ledger.duplicates for ledger in list(self._ledgers.values())):
+                settled: Future[None] = Future()
+                self.loop.post(lambda: self._await_duplicates(settled))
+                settled.result(LAST_PATIENCE)
         self.loop.close()
+
+    def _await_duplicates(self, settled: Future[None]) -> None:
+        if any(map(_seeks_duplicates, self._ledgers.values())):
+            self.loop.at(self.loop.now() + 0.02, lambda: self._await_duplicates(settled))
+        else:
+            settled.set_result(None)
 
     def add(self, batch: Batch, parcel: Parcel) -> None:
         """Take one more parcel of a batch; it is sent as soon as a worker is free."""
@@ -208,12 +225,13 @@ class Conductor:
             self._note_project(batch, self._ledgers[batch])
         if isinstance(event, Absent):
             self._ledgers[batch].resent.add(number)
+            self._submitting.watch_for_duplicates(batch)
         self._ledgers[batch].active += _is_active(after) - _is_active(before)
         if not self._ledgers[batch].is_given_up:
             for command in commands:
                 self._see_to(batch, number, command)
-        if after.phase is Phase.DONE and batch.budget is not None:
-            self._ask_for_the_bill(batch, number)
+        if after.phase.is_final:
+            self._bills.settle(batch, number)
         if getattr(after.error, "code", None) in OUT_OF_MONEY:
             self._submitting.stop(batch, _out_of_money(after.error))
         if after.phase in (Phase.FAILED, Phase.CANCELLED):
@@ -221,20 +239,9 @@ class Conductor:
                 self._end_circuit(batch, index, error=after.error)
         batch.notify()
 
-    def _ask_for_the_bill(self, batch: Batch, number: int) -> None:
-        """Compare what a job was charged with what was expected of it."""
-        job_id = batch.submissions[number].job_id or ""
-
-        def billed(report: Report) -> None:
-            if batch.budget is None or report.value is None:
-                return
-            batch.budget.charged(number, report.value)
-            reason = batch.budget.exceeded()
-            if reason is not None and not batch.is_over:
-                self._submitting.stop(batch, BudgetError(reason))
-
-        task = Task(perform=lambda: self.worker.cost(job_id), then=billed)
-        self._ledgers[batch].lane.put(Order.LOOK, task)
+    def batches_of(self, budget: Budget) -> list[Batch]:
+        """Return the batches under way that share a budget."""
+        return [batch for batch in self._ledgers if batch.budget is budget]
 
     def _drop_request(self, batch: Batch, number: int, submission: Submission) -> None:
         """Forget a request that is not needed again, or is on disk."""
@@ -261,12 +268,13 @@ class Conductor:
         if batch.has_ended(index):
             return
         batch.record.note({"is": "circuit failed", "i": index, **error_facts(error)})
+        self._ledgers[batch].stays_open |= may_be_read_later(error)
         self._end_circuit(batch, index, error=error)
 
     def _note(self, batch: Batch, number: int, event: Event) -> None:
         """Tell the run's record what has happened."""
         record = event_record(number, event, self.loop.wall())
-        if isinstance(event, Stopped | Unresolved):
+        if isinstance(event, Stopped | Unresolved) or batch.submissions[number].may_come:
             self._ledgers[batch].stays_open = True
         if record is not None:
             given = isinstance(event, Accepted) and f"circuit {batch.parcels[number].circuits[0]} of run "
@@ -393,9 +401,16 @@ class Conductor:
         ledger = self._open(batch, is_restored=True)
         ledger.stopped = refusal
         ledger.voyages = [Voyage() for _ in batch.submissions]
+        now = self.loop.instant()
+        ledger.left_before = {
+            number: replace(now, wall=sent.first_sent_at)
+            for number, sent in enumerate(batch.submissions)
+            if sent.first_sent_at is not None
+        }
         batch.submissions[:] = map(self._retimed, batch.submissions)
         ledger.active = sum(map(_is_active, batch.submissions))
         ledger.resent.update(n for n, sent in enumerate(batch.submissions) if sent.was_sent_again)
+        self._submitting.know(batch)
         self._leave_out_the_missing(batch, ledger, missing)
         for number, submission in enumerate(batch.submissions):
             match submission.phase:
@@ -404,13 +419,24 @@ class Conductor:
                 case Phase.SENDING:
                     why = "the process that sent it ended"
                     self.apply(batch, number, Lost(self.loop.now(), why))
-                case Phase.UNKNOWN:
+                case Phase.UNKNOWN if submission.job_id is None:
                     self._submitting.reconcile(batch, number)
+                case Phase.UNKNOWN:  # acknowledged, and not shown so far: asked for by its id first
+                    self.apply(batch, number, Reopened(self.loop.now()))
+                case Phase.FAILED if submission.may_come:
+                    self.apply(batch, number, Reopened(self.loop.now()))
                 case Phase.QUEUED | Phase.RUNNING | Phase.FETCHING:
                     self.apply(batch, number, Reopened(self.loop.now()))
                 case Phase.DONE if not all(map(batch.has_ended, batch.parcels[number].circuits)):
                     self.apply(batch, number, Reopened(self.loop.now()))
+        if batch.record.is_kept:
+            self._duplicates.resume(batch)
+            if ledger.resent:
+                self._submitting.watch_for_duplicates(batch)
+        self._bills.resume(batch)
         if batch.is_over:
+            if ledger.resent and batch.record.is_kept and not batch.is_swept:
+                self._submitting.sweep(batch)
             self._forget_at(batch, self.loop.now())
         batch.notify()
 
@@ -441,6 +467,7 @@ class Conductor:
             return
         del self._ledgers[batch]
         self.loop.close_lane(ledger.lane)
+        self._bills.leave(batch)
         for index in range(batch.total):
             self._end_circuit(batch, index, error=DetachedError("this run goes on in another job object"))
         self.loop.aside(batch.record.close, lambda: released.set_result(None))
@@ -482,7 +509,7 @@ class Conductor:
     def _forget(self, batch: Batch) -> None:
         """Drop a batch that is over, once no answer is outstanding that would ask for it."""
         ledger = self._ledgers[batch]
-        is_busy = ledger.active or any(ledger.lane.ready) or ledger.is_sweeping
+        is_busy = ledger.active or any(ledger.lane.ready) or _seeks_duplicates(ledger) or ledger.open_bills
         if ledger.lane.under_way or (is_busy and not ledger.is_given_up):
             self._forget_at(batch, self.loop.now() + 0.5)
         else:
@@ -492,6 +519,7 @@ class Conductor:
 
     def _close(self, batch: Batch, ledger: Ledger) -> None:
         """Close a batch's record on a worker's thread, which may wait for the disk."""
+        self._bills.leave(batch)
         self._closing.add(batch)
         self.loop.aside(lambda: _close_record(batch, ledger), lambda: self._closing.discard(batch))
 
@@ -549,6 +577,10 @@ def _bug(batch: Batch, error: Exception) -> IonQError:
     return told
 
 
+def _seeks_duplicates(ledger: Ledger) -> bool:
+    return ledger.is_sweeping or bool(ledger.duplicates)
+
+
 def _out_of_money(error: Exception | None) -> IonQError:
     return JobError(
         f"the account can pay for nothing more ({error}), so nothing more is sent; what was accepted goes "
@@ -595,7 +627,7 @@ def _close_record(batch: Batch, ledger: Ledger) -> None:
     """Let go of a run's record; a circuit that may still come to something keeps the run open."""
     if not batch.errors:
         batch.record.drop_bodies()
-    if not ledger.stays_open:
+    if not ledger.stays_open and not _seeks_duplicates(ledger):
         batch.record.note({"is": "over"})
     batch.record.close()
 

@@ -26,7 +26,7 @@ from ..wire import JobRecord, JobState
 from ..worker import Report, parsed
 from .ledger import Ledger, Reading, Stage, Voyage, pause
 from .loop import Order, Task
-from .watching import Watching
+from .watching import BELIEVE_LOSS_AFTER, Watching
 
 READS = 3
 """How often a result that cannot be true is read before it is believed to be so."""
@@ -34,6 +34,8 @@ UNREADABLE_READS = 5
 """How often a result that is not readable at all is read: it may be a gateway's page, for some seconds."""
 REFUSALS_BELIEVED = 5
 """How often a refused read of a finished job is repeated before it is believed."""
+MAY_PASS = frozenset({403, 404})
+"""Statuses that a result which was paid for may be answered with for some minutes."""
 _SURE_TO_FIT = 1 << 26
 """Bytes for which memory is not asked about."""
 LARGE = 1 << 18
@@ -46,6 +48,7 @@ class _Tries:
 
     setbacks: int = 0
     refusals: int = 0
+    refused_since: float | None = None
     spoilt: int = 0
 
 
@@ -180,7 +183,11 @@ class Fetching:
             tries.setbacks += 1
             return not batch.submissions[number].cancel_asked or tries.setbacks <= REFUSALS_BELIEVED
         tries.refusals += 1
-        return tries.refusals <= REFUSALS_BELIEVED
+        if getattr(report.error, "status", None) not in MAY_PASS:
+            return tries.refusals <= REFUSALS_BELIEVED
+        now = self._stage.loop.now()
+        tries.refused_since = now if tries.refused_since is None else tries.refused_since
+        return now - tries.refused_since < BELIEVE_LOSS_AFTER
 
     def _retry(
         self, batch: Batch, number: int, reading: Reading, task: Task, setbacks: int, error: IonQError

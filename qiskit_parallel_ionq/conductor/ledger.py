@@ -4,12 +4,15 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..batch import Batch
+from ..budget import Budget
 from ..chronicle import StoredResult
+from ..clocks import Instant
 from ..decode import Outcome, RawResult
 from ..lifecycle import Event
 from ..policy import Backoff
@@ -88,7 +91,15 @@ class Ledger:
     is_restored: bool = False
     """Whether another process, whose clock nobody knows, began it."""
     resent: set[int] = field(default_factory=set)
-    """Submissions that were sent again after a proof of absence: the only ones that can have twins."""
+    """Submissions that were sent again after a proof of absence: the only ones that can have duplicates."""
+    duplicates: dict[str, int] = field(default_factory=dict)
+    """Duplicates that are being cancelled, and how often each was looked at in vain."""
+    withheld: deque[int] = field(default_factory=deque)
+    """Submissions that wait until the budget has room for them, in their order."""
+    is_releasing: bool = False
+    """Whether they are being gone through, so that what happens meanwhile does not do so again."""
+    open_bills: set[int] = field(default_factory=set)
+    """Submissions that have ended and whose bills are being asked for."""
     stopped: Exception | None = None
     is_given_up: bool = False
     """Whether a fault of ours ended it: only answers to submissions under way are taken note of."""
@@ -102,7 +113,18 @@ class Ledger:
     """Pages of looks in a row that could not be read."""
     listings: int = 0
     is_listing: bool = False
+    listing_took: float = 0.0
+    """Seconds that the last listing took."""
+    first_left: dict[int, Instant] = field(default_factory=dict)
+    """When submissions that may be in doubt left first, by number, if this process sent them."""
+    left_before: dict[int, Instant] = field(default_factory=dict)
+    """The same of those that another process sent: by the wall clock, on which alone its times are known."""
+    last_sent_at: float = -math.inf
+    posts_before: dict[int, int] = field(default_factory=dict)
+    """How often submissions were sent by processes before this one, by number."""
     is_sweeping: bool = False
+    is_watching: bool = False
+    """Whether the account is looked through for duplicates now and then."""
 
 
 class Stage(Protocol):
@@ -130,6 +152,9 @@ class Stage(Protocol):
 
     def apply(self, batch: Batch, number: int, event: Event) -> None:
         """Step one submission, publish its state, and see to what follows."""
+
+    def batches_of(self, budget: Budget) -> list[Batch]:
+        """Return the batches under way that share a budget."""
 
     def circuit_done(
         self, batch: Batch, index: int, outcome: Outcome | None, kept: StoredResult | Scrap | None

@@ -23,6 +23,7 @@ from functools import partial
 from typing import Protocol
 
 from ..batch import Traffic
+from ..clocks import Instant, boot_time
 from ..errors import IonQError
 from ..logs import logger
 from ..options import MAX_WORKERS_LIMIT
@@ -142,7 +143,8 @@ class Loop:
 
     Args:
         now: monotonic clock, seconds.
-        wall: clock of the day, seconds; for what people read, never for decisions.
+        wall: clock of the day, seconds; for what people read, and for how far back a listing is read.
+        boot: clock that goes on while the computer is suspended, seconds; likewise.
         wait: takes the next message from the inbox, waiting so many seconds; raises ``queue.Empty``.
         executor: makes the pool of workers, on first need.
         jitter: draws numbers in [0, 1).
@@ -159,6 +161,7 @@ class Loop:
         *,
         now: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
+        boot: Callable[[], float] = boot_time,
         wait: Callable[[Inbox, float | None], Callable[[], object]] | None = None,
         executor: Callable[[], Pool] | None = None,
         jitter: Callable[[], float] = random.random,
@@ -168,6 +171,7 @@ class Loop:
     ) -> None:
         self.now = now
         self.wall = wall
+        self._boot = boot
         self.jitter = jitter
         self.quickest = math.inf
         self.on_bug = on_bug
@@ -189,6 +193,10 @@ class Loop:
         self._is_closed = False
         self._is_ending = self._has_ended = False
         self._process = os.getpid()
+
+    def instant(self) -> Instant:
+        """Return this moment on all clocks. Any thread may call this."""
+        return Instant(self.now(), self.wall(), self._boot())
 
     def post(self, message: Callable[[], object]) -> None:
         """Have something done on the loop's thread. Any thread may call this.

@@ -3,10 +3,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from .. import wire
 from ..batch import Batch
+from ..budget import Budget
 from ..errors import IonQError, JournalError, NotSentError, SubmissionUnknownError, TransportError
 from ..lifecycle import (
     Absent,
@@ -21,11 +24,12 @@ from ..lifecycle import (
     Submission,
     Unresolved,
 )
+from ..listing import Listing, Reach
 from ..logs import logger
 from ..policy import Verdict
-from ..reconcile import Doubt, Finding, Listing
-from ..wire import JobState
+from ..reconcile import Doubt, Finding
 from ..worker import Report
+from .duplicates import Duplicates
 from .ledger import Ledger, Stage, pause
 from .loop import Order, Task
 
@@ -33,8 +37,12 @@ FEWEST_DOUBTS, SHARE_OF_DOUBTS = 3, 0.05
 """So many submissions, or this share of the last hundred, may be in doubt before no more are sent."""
 MOST_UNPROVEN_POSTS = 5
 """How often ``on_unknown="resubmit"`` sends a circuit before it, too, looks first."""
+MOST_RESENDS = 3
+"""How often a process sends a circuit again at the most, each time after a proof of absence."""
 SWEEPS = 20
-"""How often a listing is asked for, at the end of a run, that can tell of twins."""
+"""How often a listing is asked for, at the end of a run, that can tell of duplicates."""
+FIRST_WATCH, LONGEST_WATCH = 60.0, 600.0
+"""Seconds between two looks through the account while something that was sent again is in the queue."""
 OUTAGE_PATIENCE = 60.0
 """Seconds without a connection after which nothing more is sent for a run."""
 
@@ -42,8 +50,9 @@ OUTAGE_PATIENCE = 60.0
 class Submitting:
     """The way of a parcel into the service."""
 
-    def __init__(self, stage: Stage) -> None:
+    def __init__(self, stage: Stage, duplicates: Duplicates) -> None:
         self._stage = stage
+        self._duplicates = duplicates
         self._ids: set[str] = set()
 
     def submit(self, batch: Batch, number: int) -> None:
@@ -52,15 +61,48 @@ class Submitting:
         if ledger.stopped is not None:
             stage.apply(batch, number, Stopped(ledger.stopped))
             return
+        if batch.budget is not None and not batch.budget.reserve((batch.run.id, number)):
+            ledger.withheld.append(number)
+            self.release_withheld(batch)
+            return
         body = self._body(batch, number)
         if body is None:
             return
         task = Task(
             perform=lambda: stage.worker.submit(body, batch.record.sync),
             then=lambda report: self._submitted(batch, number, report),
-            on_start=lambda: stage.apply(batch, number, Sent(stage.loop.now())),
+            on_start=lambda: self._sent(batch, number),
         )
         ledger.lane.put(Order.SUBMIT, task)
+
+    def release_withheld(self, batch: Batch) -> None:
+        """Send what the budget has room for now; end the rest if no bill can make room any more."""
+        ledger, budget = self._stage.ledger(batch), batch.budget
+        if budget is not None and not ledger.is_releasing:
+            ledger.is_releasing = True
+            self._release_withheld(batch, ledger, budget)
+            ledger.is_releasing = False
+
+    def _release_withheld(self, batch: Batch, ledger: Ledger, budget: Budget) -> None:
+        while ledger.withheld:
+            number = ledger.withheld[0]
+            key = batch.run.id, number
+            if batch.submissions[number].phase is not Phase.WAITING:
+                ledger.withheld.popleft()
+            elif budget.reserve(key):
+                ledger.withheld.popleft()
+                self.submit(batch, number)
+            elif budget.has_jobs_under_way:
+                return
+            else:
+                self.stop(batch, budget.refusal(key))
+
+    def _sent(self, batch: Batch, number: int) -> None:
+        """Note that a submission is about to leave, on all clocks there are."""
+        ledger, now = self._stage.ledger(batch), self._stage.loop.now()
+        ledger.first_left.setdefault(number, self._stage.loop.instant())
+        ledger.last_sent_at = now
+        self._stage.apply(batch, number, Sent(now, self._stage.worker.service_time()))
 
     def _body(self, batch: Batch, number: int) -> bytes | None:
         """Return a parcel's request, from disk where a run goes on that another process began."""
@@ -81,19 +123,35 @@ class Submitting:
             return False
         if window is not None and ledger.active >= window:
             return False
-        return len(ledger.doubts) <= max(FEWEST_DOUBTS, SHARE_OF_DOUBTS * min(ledger.posts, 100))
+        most = max(FEWEST_DOUBTS, SHARE_OF_DOUBTS * min(ledger.posts, 100))
+        return len(ledger.doubts) <= most or self._may_send_a_witness(ledger, len(ledger.doubts) - most)
+
+    def _may_send_a_witness(self, ledger: Ledger, too_many: float) -> bool:
+        """Say whether one circuit may go out although too many are in doubt.
+
+        Once it is accepted, listings that show it are known to be newer than the doubts. If it is lost as
+        well, the next one waits twice as long.
+        """
+        last_lost = max(doubt.lost_at for doubt in ledger.doubts.values())
+        settle = max(doubt.settle for doubt in ledger.doubts.values())
+        pause = settle / 5.0 * 2.0 ** min(too_many - 1.0, 10.0)
+        return ledger.last_sent_at < last_lost and self._stage.loop.now() >= last_lost + pause
 
     def withdraw(self, batch: Batch) -> None:
         """Let nothing go out that has not gone out."""
-        self._stage.ledger(batch).lane.ready[Order.SUBMIT].clear()
+        ledger = self._stage.ledger(batch)
+        ledger.lane.ready[Order.SUBMIT].clear()
+        ledger.withheld.clear()
 
     def reconcile(self, batch: Batch, number: int) -> None:
         """See to a submission that may or may not exist, and to all others like it."""
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
-        token = batch.parcels[number].token
-        ledger.doubts[number] = Doubt.about(token, now, target=batch.target)
-        may_resend = batch.run.on_unknown == "resubmit" and ledger.stopped is None
-        if may_resend and batch.submissions[number].posts < MOST_UNPROVEN_POSTS:
+        token, submission = batch.parcels[number].token, batch.submissions[number]
+        is_acknowledged = submission.is_acknowledged
+        doubt = Doubt.about(token, now, target=batch.target)
+        ledger.doubts[number] = replace(doubt, is_acknowledged=is_acknowledged)
+        may_resend = batch.run.on_unknown == "resubmit" and ledger.stopped is None and not is_acknowledged
+        if may_resend and submission.posts < MOST_UNPROVEN_POSTS:
             self._stage.apply(batch, number, Absent(now, "sent again unproven"))
         else:
             ledger.listings = 0
@@ -103,13 +161,15 @@ class Submitting:
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
         if report.verdict is Verdict.ACCEPTED and not self._is_new(report.value):
             error = IonQError(f"the service answered with the id of another job, {report.value}")
-            report = replace(report, error=error, verdict=Verdict.UNKNOWN)
+            report = replace(report, error=error, verdict=Verdict.UNKNOWN, is_acknowledged=True)
         error = report.error or IonQError("the submission was not accepted, and no reason was given")
         if report.verdict is not Verdict.NOT_SENT:
             ledger.unreachable_since = None
             ledger.posts += 1
         match report.verdict:
             case Verdict.ACCEPTED:
+                if batch.submissions[number].sent_after is not None:
+                    ledger.first_left.pop(number, None)  # should it be disowned, that will do
                 self._stage.apply(batch, number, Accepted(report.value, at=now))
             case Verdict.REFUSED:
                 self._stage.apply(batch, number, Refused(error))
@@ -124,10 +184,17 @@ class Submitting:
                     batch.run.first + batch.parcels[number].circuits[0],
                     error,
                 )
-                self._stage.apply(batch, number, Lost(now, str(error)))
+                self._stage.apply(batch, number, Lost(now, str(error), report.is_acknowledged))
             case _:
                 self.stop(batch, error)
                 self._stage.apply(batch, number, HeldBack(now, str(error)))
+
+    def know(self, batch: Batch) -> None:
+        """Take note of what other processes have sent of a restored batch."""
+        self._ids.update(sent.job_id for sent in batch.submissions if sent.job_id is not None)
+        self._stage.ledger(batch).posts_before = {
+            number: sent.posts for number, sent in enumerate(batch.submissions) if sent.posts
+        }
 
     def _is_new(self, job_id: str) -> bool:
         """Say whether an id is not that of another submission, and note it."""
@@ -162,55 +229,92 @@ class Submitting:
         ledger = self._stage.ledger(batch)
         if ledger.doubts and not ledger.is_listing:
             ledger.is_listing = True
-            now = self._stage.loop.now()
-            due = min(doubt.next_look(now, ledger.listings) for doubt in ledger.doubts.values())
+            now, took = self._stage.loop.now(), ledger.listing_took
+            looks = ledger.listings
+            due = min(doubt.next_look(now, looks, took=took) for doubt in ledger.doubts.values())
             self._stage.at(batch, due, lambda: self._list(batch))
 
     def _list(self, batch: Batch) -> None:
-        ledger = self._stage.ledger(batch)
+        ledger, worker = self._stage.ledger(batch), self._stage.worker
         ledger.listings += 1
-        witnesses: list[str] = []
-        worker, since = self._stage.worker, self._first_sent(batch)
-
-        def note_witnesses() -> None:
-            witnesses.extend(self._witnesses(batch, since))
-
+        scopes: list[_Scope] = []
         task = Task(
-            perform=lambda: worker.list_tokens(since=since),
-            then=lambda report: self._listed(batch, report, witnesses),
-            on_start=note_witnesses,
+            perform=lambda: worker.list_tokens(scopes[0].reach),
+            then=lambda report: self._listed(batch, report, scopes[0].witnesses),
+            on_start=lambda: scopes.append(self._scope(batch)),
         )
         ledger.lane.put(Order.LOOK, task)
 
-    def _first_sent(self, batch: Batch) -> float | None:
-        """Return when the first submission in question left; None where another process may have sent it."""
-        ledger = self._stage.ledger(batch)
-        if ledger.is_restored:
-            return None
+    def _scope(self, batch: Batch) -> _Scope:
+        """Return what a listing that begins now must cover, and which jobs it must show."""
+        ledger, loop = self._stage.ledger(batch), self._stage.loop
         asked = {*ledger.doubts, *ledger.resent}
-        return min((batch.submissions[n].first_sent_at or 0.0 for n in asked), default=None)
+        dates = [date for n in asked if (date := batch.submissions[n].sent_after) is not None]
+        ours = [ledger.first_left[n] for n in asked if n in ledger.first_left]
+        others = [
+            ledger.left_before[n] for n in asked if n not in ledger.first_left and n in ledger.left_before
+        ]
+        left = ours + others
+        after = min(dates) if dates and len(dates) == len(asked) else None
+        is_ours = bool(ours) and len(ours) == len(asked)
+        # The wall clock, which is all that another process's times are known by, is not relied on alone.
+        is_timed = is_ours or (after is not None and len(left) == len(asked))
+        age = (lambda: max(map(loop.instant().longest_since, left))) if is_timed else None
+        since = min(instant.monotonic for instant in ours) if is_ours else None
+        witnesses = {
+            parcel.token: sent.sent_at or 0.0
+            for parcel, sent in zip(batch.parcels, batch.submissions, strict=True)
+            if _is_witness(sent, since, after)
+        }
+        reach = Reach(after, age, batch.target, known=self._ids, witnesses=witnesses)
+        return _Scope(reach, witnesses)
 
-    def _listed(self, batch: Batch, report: Report, witnesses: list[str]) -> None:
+    def _listed(self, batch: Batch, report: Report, witnesses: Mapping[str, float]) -> None:
+        """Draw conclusions from a listing.
+
+        Args:
+            batch: whose doubts they are.
+            report: of the listing.
+            witnesses: tokens that it must show, and when the requests left.
+        """
         ledger, now = self._stage.ledger(batch), self._stage.loop.now()
-        ledger.is_listing = False
+        ledger.is_listing, ledger.listing_took = False, now - report.sent_at
         listing = report.value or Listing({}, is_complete=False, begun_at=report.sent_at)
+        may_improve = self._expects_more(batch, ledger)
         for number, doubt in list(ledger.doubts.items()):
-            finding, ledger.doubts[number] = doubt.judge(listing, witnesses=witnesses)
+            later = {token for token, sent_at in witnesses.items() if sent_at >= doubt.lost_at}
+            finding, doubt = doubt.judge(listing, witnesses=witnesses, later=later, may_improve=may_improve)
+            ledger.doubts[number] = doubt
             match finding:
                 case Finding.FOUND:
                     self._adopt(batch, number, listing)
-                case Finding.ABSENT if self._may_send_again(batch, witnesses):
+                case Finding.ABSENT if self._may_send_again(batch, number, bool(witnesses)):
                     self._stage.apply(batch, number, Absent(now, f"in {ledger.listings} listings"))
                 case Finding.ABSENT | Finding.GIVEN_UP:
-                    error = _unresolved(doubt, listing, ledger.listings)
+                    error = _unresolved(doubt, listing, ledger.listings, batch.submissions[number])
                     self._stage.apply(batch, number, Unresolved(error))
-        self._sweep(batch, listing)
+        self._duplicates.take(batch, listing)
         self._plan_listing(batch)
 
-    def _may_send_again(self, batch: Batch, witnesses: list[str]) -> bool:
-        """Say whether what is absent may be sent again: not where the project may be another one."""
-        is_ours = batch.project is not None or bool(witnesses) or not self._stage.ledger(batch).is_restored
-        return batch.run.on_unknown != "never" and (is_ours or not wire.is_qpu(batch.target))
+    @staticmethod
+    def _expects_more(batch: Batch, ledger: Ledger) -> bool:
+        """Say whether anything else of the run is under way, so that later listings show more."""
+        is_whole = len(batch.parcel_of) + len(set(batch.errors) - set(batch.parcel_of)) >= batch.total
+        return not is_whole or any(
+            not sent.phase.is_final and number not in ledger.doubts
+            for number, sent in enumerate(batch.submissions)
+        )
+
+    def _may_send_again(self, batch: Batch, number: int, has_witnesses: bool) -> bool:
+        """Say whether what is absent may be sent again.
+
+        Not too often, and not where the project may be another one.
+        """
+        ledger = self._stage.ledger(batch)
+        is_ours = batch.project is not None or has_witnesses or not ledger.is_restored
+        posts = batch.submissions[number].posts - ledger.posts_before.get(number, 0)
+        is_allowed = batch.run.on_unknown != "never" and posts <= MOST_RESENDS
+        return is_allowed and (is_ours or not wire.is_qpu(batch.target))
 
     def _adopt(self, batch: Batch, number: int, listing: Listing) -> None:
         """Take a job with our token for ours, if it says what we sent."""
@@ -227,75 +331,97 @@ class Submitting:
         )
         self._stage.apply(batch, number, Unresolved(SubmissionUnknownError(reason, token=parcel.token)))
 
+    def watch_for_duplicates(self, batch: Batch, wait: float = FIRST_WATCH) -> None:
+        """Look through the account now and then while something that was sent again waits for its turn.
+
+        As long as a duplicate waits, too, it can be cancelled at no cost.
+        """
+        ledger, loop, worker = self._stage.ledger(batch), self._stage.loop, self._stage.worker
+        if ledger.is_watching and wait == FIRST_WATCH:
+            return
+        ledger.is_watching = True
+
+        def watch() -> None:
+            if all(batch.submissions[number].phase.is_final for number in ledger.resent):
+                ledger.is_watching = False
+                return
+            reach = self._scope(batch).reach
+            task = Task(perform=lambda: worker.list_tokens(reach), then=watched)
+            ledger.lane.put(Order.LOOK, task)
+
+        def watched(report: Report) -> None:
+            if report.value is not None:
+                self._duplicates.take(batch, report.value)
+            self.watch_for_duplicates(batch, min(2.0 * wait, LONGEST_WATCH))
+
+        self._stage.at(batch, loop.now() + wait, watch)
+
     def sweep(self, batch: Batch, attempt: int = 1) -> None:
         """Look once more for jobs that a repeated submission may have left behind; in the background.
 
         A listing that fails, is cut short or is stale says nothing, and is asked for again.
         """
-        stage, ledger, since = self._stage, self._stage.ledger(batch), self._first_sent(batch)
+        stage, ledger, scope = self._stage, self._stage.ledger(batch), self._scope(batch)
         ledger.is_sweeping = True
 
         def swept(report: Report) -> None:
             listing = report.value or Listing({}, is_complete=False, begun_at=report.sent_at)
-            self._sweep(batch, listing)
-            if listing.is_fresh(self._witnesses(batch, since)) or attempt >= SWEEPS:
+            self._duplicates.take(batch, listing)
+            if listing.is_fresh(scope.witnesses):
                 ledger.is_sweeping = False
+                batch.record.note({"is": "swept"})
+            elif attempt >= SWEEPS:
+                ledger.is_sweeping, ledger.stays_open = False, True
             else:
                 due = stage.loop.now() + pause(stage, attempt + 3)
                 stage.at(batch, due, lambda: self.sweep(batch, attempt + 1))
 
-        task = Task(perform=lambda: stage.worker.list_tokens(since=since), then=swept)
+        task = Task(perform=lambda: stage.worker.list_tokens(scope.reach), then=swept)
         ledger.lane.put(Order.LOOK, task)
 
-    @staticmethod
-    def _witnesses(batch: Batch, since: float | None) -> list[str]:
-        pairs = zip(batch.parcels, batch.submissions, strict=True)
-        return [parcel.token for parcel, sent in pairs if _is_witness(sent, since)]
 
-    def _sweep(self, batch: Batch, listing: Listing) -> None:
-        """Cancel what was stored twice as long as it costs nothing, and say so in any case."""
-        for number, (parcel, sent) in enumerate(zip(batch.parcels, batch.submissions, strict=True)):
-            if len(listing.records.get(parcel.token, ())) < 2 or sent.job_id is None:
-                continue
-            known = batch.twins.get(number, ())
-            for twin in listing.twins(parcel.token, kept=sent.job_id):
-                if twin.id in known:
-                    continue
-                batch.twins[number] = (*batch.twins.get(number, ()), twin.id)
-                is_idle = twin.state in (JobState.SUBMITTED, JobState.READY)
-                fate = "it is cancelled before it runs" if is_idle else f"it is {twin.state.value} already"
-                logger.warning(
-                    "Circuit %d was stored twice: job %s is %s's twin; %s",
-                    batch.run.first + parcel.circuits[0],
-                    twin.id,
-                    sent.job_id,
-                    fate,
-                )
-                batch.record.note({"is": "twin", "n": number, "id": twin.id, "state": twin.state.value})
-                if is_idle:
-                    self._cancel_twin(batch, twin.id)
+@dataclass(frozen=True, slots=True)
+class _Scope:
+    """What a listing must cover, and the tokens that it must show, with the times at which they left."""
 
-    def _cancel_twin(self, batch: Batch, job_id: str) -> None:
-        worker = self._stage.worker
-
-        def told(report: Report) -> None:
-            if report.error is not None:
-                logger.warning("The twin %s could not be cancelled: %s", job_id, report.error)
-
-        task = Task(perform=lambda: worker.cancel([job_id]), then=told)
-        self._stage.ledger(batch).lane.put(Order.CANCEL, task)
+    reach: Reach
+    witnesses: Mapping[str, float]
 
 
-def _is_witness(sent: Submission, since: float | None) -> bool:
-    """Say whether a listing that lacks this job is stale: it is accepted, surely ours, and read for."""
-    is_ours = (sent.job_id is not None and not sent.phase.is_final) or sent.phase is Phase.DONE
-    return is_ours and (since is None or (sent.accepted_at or 0.0) >= since)
+def _is_witness(sent: Submission, since: float | None, after: datetime | None) -> bool:
+    """Say whether a listing that lacks this job is out of date: it is accepted, and within its reach.
+
+    Args:
+        sent: the job's submission.
+        since: when the first submission in question left, on this process's monotonic clock.
+        after: a time before that on the service's clock. With neither, a listing is read to its end.
+    """
+    is_stored = (sent.job_id is not None and not sent.phase.is_final) or sent.phase is Phase.DONE
+    if since is not None:
+        return is_stored and (sent.accepted_at or 0.0) >= since
+    if after is not None:
+        return is_stored and sent.sent_after is not None and sent.sent_after >= after
+    return is_stored
 
 
-def _unresolved(doubt: Doubt, listing: Listing, listings: int) -> SubmissionUnknownError:
-    return SubmissionUnknownError(
-        f"the answer to this submission was lost, and {listings} listings of the account's jobs in "
-        f"{listing.begun_at - doubt.lost_at:.0f} s did not show it; it was not sent again. Look for "
-        f"metadata['{wire.TOKEN_KEY}'] = {doubt.token} before you run it anew",
-        token=doubt.token,
-    )
+def _unresolved(
+    doubt: Doubt, listing: Listing, listings: int, submission: Submission
+) -> SubmissionUnknownError:
+    looked = f"{listings} listings of the account's jobs in {listing.begun_at - doubt.lost_at:.0f} s"
+    token = f"metadata['{wire.TOKEN_KEY}'] = {doubt.token}"
+    if submission.is_acknowledged:
+        name = f"as job {submission.job_id}" if submission.job_id else "without an id that can be used"
+        reason = (
+            f"the service accepted this submission {name}, and then neither showed that job nor one with its "
+            f"token in {looked}. It was not sent again, and may have been charged: look for {token}, or let "
+            "provider.resume(...) look again later"
+        )
+    else:
+        doubtful = f" The last listing proves nothing: {doubt.objection}." if doubt.objection else ""
+        often = f" (it was sent {submission.posts} times)" if submission.posts > 1 else ""
+        reason = (
+            f"the answer to this submission was lost{often}, and {looked} did not show it.{doubtful} It was "
+            f"not sent again, and may exist. Look for {token} before you run it anew; or run any other "
+            "circuit, so that listings can be told to be up to date, and let provider.resume(...) look again"
+        )
+    return SubmissionUnknownError(reason, token=doubt.token)

@@ -29,7 +29,9 @@ IDS_AT_FIRST = 100
 WHOSE_EVERY = 0.25
 """Seconds between two requests that only ask whether jobs are ours."""
 BELIEVE_ABSENCE_AFTER = 60.0
-"""Seconds: a job that the service denies having is given this long to turn up."""
+"""Seconds: a job that was never shown is given this long to turn up; then it is looked for by its token."""
+BELIEVE_LOSS_AFTER = 300.0
+"""Seconds for which a job that was shown, or the result of one that has completed, may be denied."""
 UNREADABLE_PAGES = 3
 """Pages in a row that cannot be read, after which jobs are asked about one by one."""
 UNREADABLE_BELIEVED = 10
@@ -321,31 +323,32 @@ class Watching:
         self._disown(batch, number, f"{record.id} is another's")
         return True
 
-    def _disown(self, batch: Batch, number: int, why: str) -> None:
+    def _disown(self, batch: Batch, number: int, why: str, job_id: str | None = None) -> None:
+        """Look for a job by its token; the id that was given for it is kept if it may be right."""
         voyage = self._stage.ledger(batch).voyages[number]
         voyage.reading, voyage.bet_at, voyage.missing_since = None, None, None
-        self._stage.apply(batch, number, Disowned(self._stage.loop.now(), why))
+        self._stage.apply(batch, number, Disowned(self._stage.loop.now(), why, job_id))
 
     def _miss(self, batch: Batch, number: int, error: Exception | None) -> None:
         """Give a job that the service does not show some time to turn up, then believe it."""
         voyage, now = self._stage.ledger(batch).voyages[number], self._stage.loop.now()
-        job_id = batch.submissions[number].job_id
+        job_id, was_shown = batch.submissions[number].job_id, batch.submissions[number].record is not None
+        patience = BELIEVE_LOSS_AFTER if was_shown else BELIEVE_ABSENCE_AFTER
         if voyage.missing_since is None:
             voyage.missing_since = now
             self.look_at(now, batch, number)
-        elif now - voyage.missing_since < BELIEVE_ABSENCE_AFTER:
+        elif now - voyage.missing_since < patience:
             missing_for = now - voyage.missing_since
             self.look_at(now + min(max(missing_for, 1.0), BELIEVE_ABSENCE_AFTER / 3.0), batch, number)
-        elif batch.submissions[number].record is None:
-            self._disown(
-                batch, number, f"{job_id} is unknown"
-            )  # never seen: the id may be wrong, and the job elsewhere
+        elif not was_shown:
+            # Never seen: the id may be wrong, and the job stored under another one.
+            self._disown(batch, number, f"{job_id} is not shown", job_id)
         elif error is not None:
             self._stage.apply(batch, number, Vanished(error, at=now))
         else:
             reason = (
-                f"the service says it has no job {job_id}, and said so for {BELIEVE_ABSENCE_AFTER:.0f} s; "
-                "it may have been deleted"
+                f"the service says it has no job {job_id}, and said so for {patience:.0f} s; it may have "
+                "been deleted. provider.resume(...) and job.retry() look for it again, at no cost"
             )
             self._stage.apply(batch, number, Vanished(CircuitFailedError(reason, job_id=job_id), at=now))
 

@@ -82,9 +82,9 @@ class Program:
 
     @property
     def gate_counts(self) -> dict[str, int]:
-        """Gates on one qubit (``1q``) and on more (``2q``), as in the job's ``stats``; ``billed 2q`` for prices.
+        """Gates on one qubit (``1q``) and on more (``2q``), as ``stats`` show them; and ``billed 2q``.
 
-        A gate on N > 2 qubits is billed as 6 (N - 2) two-qubit gates: so IonQ bills gates with several controls.
+        A gate on N > 2 qubits is billed as 6 (N - 2) two-qubit gates, as IonQ bills several controls.
         """
         sizes = [len(step.qubits) for step in flatten(self.steps) if isinstance(step, Gate)]
         wide = [size for size in sizes if size > 1]

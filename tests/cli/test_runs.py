@@ -213,6 +213,19 @@ def test_what_was_not_sent_is_sent_only_when_asked(command, faulty, circuits, in
     assert (sent.code, service.stats().posts) == (0, 3)
 
 
+def test_a_limit_holds_for_a_run_that_goes_on(command, faulty, circuits, interrupted):
+    service = faulty(execution_time=first_takes_long)
+    run_id, _ = interrupted(service, "three.qpy", "--option", "use_parallel=false", "--max-jobs", "3")
+    sent = command("resume", run_id, "--submit", "--max-jobs", "2")
+    assert (sent.code, service.stats().posts) == (3, 2)
+    assert "2 IonQ jobs were sent, and max_jobs is 2" in sent.err
+    refused = command("resume", run_id, "--max-jobs", "3")
+    assert refused.code == 1
+    assert "submit=True" in refused.err
+    assert command("resume", run_id, "--submit", "--max-jobs", "3").code == 0
+    assert service.stats().posts == 3
+
+
 def test_what_is_not_on_record_cannot_be_sent(command, account):
     ended = command("resume", "0" * 22, "--submit")
     assert ended.code == 1

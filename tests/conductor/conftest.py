@@ -149,6 +149,11 @@ class SimulatedIonQ:
         self.page_size = 25
 
     @property
+    def service_time(self) -> datetime:
+        """What the answers so far told of the service's clock."""
+        return _moment(self.now)
+
+    @property
     def now(self) -> float:
         """When the service handles the request that is being answered: half a round trip ago."""
         return self.time.now - self.time.round_trip / 2
@@ -287,6 +292,7 @@ class SimulatedIonQ:
             predicted_execution_ms=duration if self.predicts else None,
             execution_ms=duration if self.predicts and done else None,
             submitted_at=_moment(job.stored_at).isoformat(),
+            started_at=_moment(job.starts_at).isoformat() if self.now >= job.starts_at else None,
             completed_at=_moment(job.done_at).isoformat() if done else None,
         )
 
@@ -353,6 +359,7 @@ class Simulation:
         self.loop = Loop(
             now=lambda: self.time.now,
             wall=lambda: self.time.now + self.wall_is_off,
+            boot=lambda: self.time.now,
             wait=self.time.wait,
             executor=lambda: self.time,
             jitter=self._chance.random,

@@ -43,9 +43,9 @@ def test_a_lost_submission_is_sent_again_only_once_it_is_proven_absent(simulatio
 
 
 def test_a_lost_submission_to_a_machine_is_given_five_minutes_to_turn_up(simulation, assert_right):
-    run = simulation()
+    run = simulation(execution=20.0)
     run.ionq.post_faults = ["lost before store"]
-    run.run(3, target="qpu.forte-1")
+    assert_right(run.run(3, target="qpu.forte-1"))
     posts = [at for at, method, *_ in run.ionq.log if method == "POST"]
     assert posts[-1] - posts[0] > 300.0
 

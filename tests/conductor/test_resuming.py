@@ -98,6 +98,18 @@ def settle(run, batch):
     return batch
 
 
+def settle_in_company(run, batch):
+    """Settle a batch while somebody else runs a circuit every half minute, so that listings show news."""
+    due = run.time.now + 10.0
+    while not batch.is_over:
+        if run.time.now >= due:
+            run.send(1)
+            due = run.time.now + 30.0
+        run.loop.at(run.time.now + 5.0, lambda: None)
+        run.loop.turn()
+    return settle(run, batch)
+
+
 def assert_paid_once(run, batch):
     assert run.ionq.stored_twice() == {}
     assert {job.token for job in run.ionq.jobs_stored} <= {parcel.token for parcel in batch.parcels}
@@ -180,9 +192,9 @@ def test_crash_after_crash_with_lost_answers_and_wrong_clocks_is_no_worse(simula
     run.crash()
     run.ionq.post_faults = run.ionq.get_faults = lambda: None
     record = record.after_a_crash()
-    batch = settle(run, adopt(run, record))
+    batch = settle_in_company(run, adopt(run, record))
     assert_right(batch)
-    assert_paid_once(run, batch)
+    assert run.ionq.stored_twice() == {}
     assert chronicle.summary(record.story()).is_over
 
 
@@ -236,6 +248,7 @@ def test_without_leave_to_send_what_was_accepted_is_collected_and_the_rest_can_b
 
 def test_a_doubt_is_settled_before_anything_is_sent_again_even_without_leave_to_send(simulation):
     run, record = simulation(), Memory()
+    run.run(1)
     run.send(1, record=record)
     until_on_its_way(run)
     run.crash(lambda: False)
@@ -355,11 +368,12 @@ def test_a_listing_is_not_called_stale_for_jobs_it_was_not_read_back_to(simulati
 
 def test_a_twin_that_turns_up_after_a_restart_is_reported(simulation, assert_right, caplog):
     run, record = simulation(execution=60.0), Memory()
+    run.run(1)
     run.ionq.post_faults = ["lost before store"]
     batch = run.send(1, record=record)
-    while not run.ionq.jobs_stored:
+    while len(run.ionq.jobs_stored) < 2:
         run.loop.turn()
-    run.ionq._store(run.ionq.jobs_stored[0].body)  # the first request took effect after all
+    run.ionq._store(run.ionq.jobs_stored[1].body)  # the first request took effect after all
     run.crash()
     batch = settle(run, adopt(run, record.after_a_crash()))
     assert_right(batch)
@@ -371,11 +385,13 @@ def test_a_twin_that_turns_up_after_a_restart_is_reported(simulation, assert_rig
 def test_a_project_that_was_never_known_proves_no_absence_on_a_machine(simulation, assert_right):
     for target, is_resent in (("simulator", True), ("qpu.forte-1", False)):
         run, record = simulation(), Memory()
+        run.run(1)
         run.send(1, record=record, target=target)
         until_on_its_way(run)
         run.crash(lambda: False)
-        batch = settle(run, adopt(run, record.after_a_crash()))
-        assert len(run.ionq.jobs_stored) == is_resent
+        batch = settle_in_company(run, adopt(run, record.after_a_crash()))
+        stored = [job for job in run.ionq.jobs_stored if job.token == batch.parcels[0].token]
+        assert len(stored) == is_resent
         if is_resent:
             assert_right(batch)
         else:

@@ -12,6 +12,9 @@ import itertools
 import threading
 from collections.abc import Callable
 
+TICK = 1e-9
+"""Seconds: the shortest nap. A shorter one would not move a clock that shows some hours."""
+
 
 class Killed(BaseException):
     """Unwinds a strand whose process is dead; nothing it does on the way has any effect."""
@@ -27,6 +30,33 @@ class Process:
         """Places passed so far at which a process may be killed."""
         self.is_dead = False
         self.strands: set[Strand] = set()
+        self._slept = 0.0
+        """Seconds of all suspensions but the last."""
+        self._asleep_from = self._asleep_until = 0.0
+
+    def suspend(self, seconds: float) -> None:
+        """Have nothing of this process run for so long, as if the lid of a laptop were closed."""
+        now = self._clock.now
+        if now < self._asleep_until:
+            self._asleep_until += seconds
+            return
+        self._slept += self._asleep_until - self._asleep_from
+        self._asleep_from, self._asleep_until = now, now + seconds
+
+    @property
+    def slept(self) -> float:
+        """Seconds of suspension so far."""
+        return self._slept + min(self._clock.now, self._asleep_until) - self._asleep_from
+
+    def monotonic(self) -> float:
+        """Return what the process's monotonic clock says: it stops in a suspension."""
+        return self._clock.now - self.slept
+
+    def ready_in(self, due: float) -> float:
+        """Return in how many seconds its monotonic clock will have come to a time; 0 if it runs and has."""
+        asleep = max(0.0, self._asleep_until - self._clock.now)
+        left = due - self.monotonic()
+        return asleep + left if left > TICK else asleep
 
     def spawn(self, work: Callable[[], object]) -> None:
         """Have something done on a strand of its own, from now on."""
@@ -66,7 +96,7 @@ class Strand:
     def wake(self) -> None:
         """Let it go on, at this moment of the clock but after what is due already."""
         nap = self._naps
-        self._clock.at(self._clock.now, lambda: self._resume(nap))
+        self._clock.at(self._clock.now, lambda: self._resume(nap, float("-inf")))
 
     def nap(self, seconds: float | None) -> None:
         """Stand still for some time, or until woken; called by what it runs."""
@@ -74,8 +104,9 @@ class Strand:
             raise Killed
         self._naps += 1
         if seconds is not None:
-            nap = self._naps
-            self._clock.at(self._clock.now + seconds, lambda: self._resume(nap))
+            nap, now = self._naps, self._clock.now if self.process is None else self.process.monotonic()
+            seconds = max(seconds, TICK)
+            self._clock.at(self._clock.now + seconds, lambda: self._resume(nap, now + seconds))
         self._back.release()
         self._go.acquire()
         if self.process is not None and self.process.is_dead:
@@ -91,9 +122,13 @@ class Strand:
         self._is_over = True
         self._go.release()
 
-    def _resume(self, nap: int) -> None:
+    def _resume(self, nap: int, due: float) -> None:
         if nap == self._naps and self.work is not None and self.process and not self.process.is_dead:
-            self._turn()
+            wait = self.process.ready_in(due)
+            if wait > 0.0:
+                self._clock.at(self._clock.now + wait, lambda: self._resume(nap, due))
+            else:
+                self._turn()
 
     def _turn(self) -> None:
         self._clock.running = self

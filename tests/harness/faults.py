@@ -31,7 +31,8 @@ class Fault:
     ``redirect`` (to another host), and for submissions ``no id``, ``wrong id``, ``repeated id``,
     ``unknown id``, ``late`` (the connection breaks, and the job is stored ``seconds`` later).
 
-    In a listing: ``stale`` (as it was ``seconds`` ago), ``shuffled``, ``repeated rows``, ``cursor loop``.
+    In a listing: ``stale`` (as it was ``seconds`` ago), ``shuffled``, ``repeated rows``, ``cursor loop``;
+    and what makes its rows unreadable: see `unreadable_listings`.
 
     In a stored job: ``odd status`` (words that no specification has), ``canceled at last`` (completed,
     and ``seconds`` later canceled), ``gone`` (completed, and ``seconds`` later 404), ``no echo``,
@@ -142,6 +143,12 @@ def read_faults() -> list[Fault]:
     """Return what may befall any request that changes nothing."""
     wire = [Fault(kind) for kind in ("reset", "close", "stall", "truncated", "garbage", "redirect")]
     return wire + [status(code) for code in (408, 409, 425, 429, *EDGE)]
+
+
+def unreadable_listings() -> list[Fault]:
+    """Return what may make a listing useless, although it is complete and well-formed."""
+    kinds = ("no rows", "no metadata", "empty metadata", "half metadata", "odd ids", "no status")
+    return [Fault(kind) for kind in kinds]
 
 
 def listing_faults(*, stale: float = 0.0) -> list[Fault]:

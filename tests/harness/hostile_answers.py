@@ -86,19 +86,16 @@ class HostileService(Service):
     def __init__(self, malice: Malice, seed: int, *args: Any) -> None:
         super().__init__(*args)
         self._malice, self._whim = malice, random.Random(f"{seed} malice")
-        self._real_now, self._shift = self._now, 0.0
-        self._now = lambda: self._real_now() - self._shift
+        self._behind = 0.0
+        """Seconds by which the replica that answers is out of date."""
         self._grudges: dict[str, str] = {}
         """Resource -> how it is spoilt for good."""
         self.whims = 0
 
     def _done(self, number: int, route: str, path: str, query: Any, body: Any, fault: Any) -> Answer:
         is_read = route in (faults.LOOK, faults.JOB, faults.RESULT)
-        self._shift = self._some(self._malice.stuck) * self._whim.uniform(0.0, self._malice.behind) * is_read
-        try:
-            answer = super()._done(number, route, path, query, body, fault)
-        finally:
-            self._shift = 0.0
+        self._behind = self._some(self._malice.stuck) * self._whim.uniform(0.0, self._malice.behind) * is_read
+        answer = super()._done(number, route, path, query, body, fault)
         if is_read and answer.status == 200 and self._some(self._malice.unreadable):
             return replace(answer, body=self._whim.choice(list(UNREADABLE.values())))
         return answer
@@ -108,11 +105,12 @@ class HostileService(Service):
         job.ends_at += self._whim.choice([0.0, 0.05, 0.5, 3.0]) * self._whim.random()
         return job
 
-    def _visible(self, query: Any, fault: Any) -> list[Job]:
-        return [job for job in super()._visible(query, fault) if job.stored_at <= self._now()]
+    def frozen_at(self, route: str) -> float:
+        """Return the time as of which a request is answered."""
+        return min(super().frozen_at(route), self._now() - self._behind)
 
-    def _page(self, job: Job, position: int | None) -> dict[str, Any]:
-        page = super()._page(job, position)
+    def _page(self, job: Job, position: int | None, now: float) -> dict[str, Any]:
+        page = super()._page(job, position, now)
         if position is None and job.children and self._is_spoilt(job.id, self._malice.children):
             page["child_job_ids"] = self._misnamed(list(job.children))
         return page
@@ -132,12 +130,10 @@ class HostileService(Service):
             ]
         )
 
-    def _result(self, job: Job, position: int | None, rest: str) -> Answer:
-        if job.stored_at > self._now():
-            return Answer(404, b'{"error": "no", "message": "no", "statusCode": 404}', {})
-        if job.state(self._real_now()) == "started" and self._has_parts(job):
+    def _result(self, job: Job, position: int | None, rest: str, now: float) -> Answer:
+        if job.state(self._now()) == "started" and self._has_parts(job):
             return self._part(job, position, rest)
-        answer = super()._result(job, position, rest)
+        answer = super()._result(job, position, rest, now)
         if answer.status != 200:
             return answer
         resource = f"{job.id} {position} {rest}"

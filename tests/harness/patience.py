@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from qiskit_parallel_ionq import api, transport
-from qiskit_parallel_ionq.conductor import submitting, watching
+from qiskit_parallel_ionq.conductor import fetching, submitting, watching
 from qiskit_parallel_ionq.reconcile import Doubt
 
 SETTLE, APART, SILENCE = 0.8, 0.1, 1.0
@@ -42,3 +42,5 @@ def shorten(
     put(transport.Transport.exchange, "__kwdefaults__", {**defaults, "read_timeout": silence})
     put(submitting, "OUTAGE_PATIENCE", outage)
     put(watching, "BELIEVE_ABSENCE_AFTER", 2.0 * settle)
+    put(watching, "BELIEVE_LOSS_AFTER", 2.0 * settle)
+    put(fetching, "BELIEVE_LOSS_AFTER", 2.0 * settle)

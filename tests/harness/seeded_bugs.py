@@ -11,10 +11,12 @@ import pytest
 
 from qiskit_parallel_ionq import chronicle, worker
 from qiskit_parallel_ionq.conductor import conductor
+from qiskit_parallel_ionq.conductor.duplicates import Duplicates
 from qiskit_parallel_ionq.conductor.submitting import Submitting
 from qiskit_parallel_ionq.conductor.watching import Watching
+from qiskit_parallel_ionq.listing import Listing
 from qiskit_parallel_ionq.policy import Verdict
-from qiskit_parallel_ionq.reconcile import Doubt, Finding, Listing
+from qiskit_parallel_ionq.reconcile import NO_END, Doubt, Finding
 from qiskit_parallel_ionq.worker import Worker
 
 from .adversary import INSIDE, OUTSIDE, Adversary
@@ -102,7 +104,7 @@ def _put(kind: Any, name: str, value: Any) -> Patch:
     return lambda put: put.setattr(kind, name, value)
 
 
-def _first_listing_decides(self: Doubt, listing: Listing, witnesses: object) -> tuple[Finding, Doubt]:
+def _first_listing_decides(self: Doubt, listing: Listing, **_: object) -> tuple[Finding, Doubt]:
     return (Finding.FOUND if self.token in listing.records else Finding.ABSENT), self
 
 
@@ -135,19 +137,23 @@ BUGS = [
             "about",
             classmethod(lambda cls, token, lost_at, *, target: cls(token, lost_at, settle=0.0)),
         ),
-        worlds(HARSH, 0, 1),
+        worlds(replace(HARSH, queue=20.0), *range(4)),
     ),
-    Bug("the first listing decides", _put(Doubt, "judge", _first_listing_decides), worlds(HARSH, 0)),
+    Bug(
+        "the first listing decides",
+        _put(Doubt, "judge", _first_listing_decides),
+        worlds(replace(HARSH, queue=20.0), 0, 1),
+    ),
     Bug(
         "a stale listing proves absence",
-        _put(Listing, "is_fresh", lambda self, witnesses: self.is_complete),
+        _put(Doubt, "_objection", lambda self, listing, witnesses: "" if listing.is_complete else NO_END),
         scripted(
-            {POST: {6: Fault("reset", after=True)}, LIST: {0: Fault("stale", seconds=1500.0)}}, lasts=0.0
+            {POST: {6: Fault("reset", after=True)}, LIST: {0: Fault("stale", seconds=2500.0)}}, lasts=0.0
         ),
     ),
     Bug(
         "a listing that was cut short proves absence",
-        _put(Listing, "is_fresh", lambda self, witnesses: True),
+        _put(Doubt, "_objection", lambda self, listing, witnesses: ""),
         scripted({POST: {6: Fault("reset", after=True)}, LIST: {0: status(503)}}, lasts=0.0),
     ),
     Bug(
@@ -186,7 +192,7 @@ BUGS = [
     Bug("results go by arrival", _by_arrival, worlds(HARSH, 0)),
     Bug(
         "a twin is kept silent",
-        _put(Submitting, "_sweep", lambda self, *listing: None),
-        worlds(LAGGING, 25, 29, rule="told"),
+        _put(Duplicates, "take", lambda self, *listing: None),
+        worlds(LAGGING, 7, 17, rule="told"),
     ),
 ]

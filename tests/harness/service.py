@@ -8,7 +8,8 @@ of the API v0.4. What a circuit gives is told by its gates alone, so that a mix-
 ``request``   one has come: ``r`` (its number), ``method``, ``path``, ``host``, ``token``, ``fault``
 ``stored``    a job exists from now on: ``id``, ``token``, ``check``, ``outcomes``, ``starts_at``
 ``canceled``  somebody asked for it: ``id``, and ``was``, the state it had
-``answered``  what was answered to request ``r``: ``status``; not told where the answer was to be lost
+``answered``  what was answered to request ``r``: ``status``, and to a submission ``id``, whatever it was;
+              not told where the answer was to be lost
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from .faults import WIRE, Fate, Fault, Script
 VERSION = "/v0.4"
 KEY = "harness-key"
 LONGEST_PAGE = 25
+NOT_JUDGED = "1.0123456789ab.1"
+"""What jobs of other runs have as their check."""
 _ODD_WORDS = {"submitted": "validating", "ready": "paused-by-operator", "started": "post_processing"}
 
 
@@ -102,7 +105,9 @@ class Job:
     def state(self, now: float) -> str:
         """Return the state in the specification's words."""
         odd = self.oddity.kind if self.oddity else ""
-        if self.canceled_at is not None or (odd == "canceled at last" and now >= self._odd_from):
+        if (self.canceled_at is not None and now >= self.canceled_at) or (
+            odd == "canceled at last" and now >= self._odd_from
+        ):
             return "canceled"
         if now >= self.ends_at:
             return "completed"
@@ -153,6 +158,36 @@ class Service:
         self._numbers = itertools.count(1)
         self._late: list[tuple[float, int, Mapping[str, Any]]] = []
         self._passes: dict[str, list[Job]] = {}
+        self._opened_at = now()
+        self.stuck: list[tuple[float, float, frozenset[str]]] = []
+        """When a replica is stuck: from, until, and the routes that it answers as things were at the beginning."""
+        self.shown: Callable[[float], float] = lambda at: at
+        """What the clock of the service showed at a time: it may be set, too."""
+
+    def add_foreign(self, count: int, first_at: float, last_at: float) -> None:
+        """Store jobs of other people, evenly over some time; they have metadata, but no token."""
+        metadata = {"owner": "lab", "qpi_chk": NOT_JUDGED}
+        body = {"type": "ionq.circuit.v1", "backend": "simulator", "shots": 1, "metadata": metadata}
+        jobs = list(self._jobs.values())
+        for k in range(count):
+            at = first_at + (last_at - first_at) * k / max(1, count - 1)
+            jobs.append(Job(self._new_id(), body, (0,), (), at, at, at, at, None))
+        self._jobs = {job.id: job for job in sorted(jobs, key=lambda job: job.stored_at)}
+
+    def frozen_at(self, route: str) -> float:
+        """Return the time as of which a route is answered now."""
+        now = self._now()
+        return min(
+            [now, *(begin for begin, end, routes in self.stuck if begin <= now < end and route in routes)]
+        )
+
+    def add_history(self, at: float | None = None) -> None:
+        """Store a job of another run of the package, of no concern to any judge: by default an hour old."""
+        at = self._opened_at - 3600.0 if at is None else at
+        metadata = {"qpi": "1.aRunOfAnEarlierProgram.0.0", "qpi_chk": NOT_JUDGED}
+        body = {"type": "ionq.circuit.v1", "backend": "simulator", "shots": 1, "metadata": metadata}
+        job = Job(self._new_id(), body, (0,), (), at, at, at, at, None)
+        self._jobs[job.id] = job
 
     # -- requests ------------------------------------------------------------------------------
 
@@ -177,7 +212,9 @@ class Service:
         else:
             answer = self._struck(number, route, path, query, body, fault)
         if answer.spoil is None:
-            self._tell({"is": "answered", "r": number, "at": self._now(), "status": answer.status})
+            given = {"id": _parsed(answer.body).get("id")} if route == faults.POST else {}
+            told = {"is": "answered", "r": number, "at": self._now(), "status": answer.status}
+            self._tell(told | given)
         return answer
 
     def catch_up(self, now: float) -> None:
@@ -217,7 +254,10 @@ class Service:
             case "unknown id":
                 return _answer(whole.status, {"id": self._new_id(), "status": "submitted"})
             case "repeated id":
-                return _answer(whole.status, {"id": next(iter(self._jobs)), "status": "submitted"})
+                given = next(
+                    job.id for job in self._jobs.values() if _mark(job.body, "qpi_chk") != NOT_JUDGED
+                )
+                return _answer(whole.status, {"id": given, "status": "submitted"})
             case _:
                 return whole  # it was told in another way
 
@@ -239,15 +279,16 @@ class Service:
             case faults.WHOAMI:
                 return _answer(200, {"key_id": "key-1", "key_name": "k", "project_id": self.habits.project})
         job_id, _, rest = path.removeprefix("/jobs/").partition("/")
+        at = self.frozen_at(route)
         if job_id in self._children:
             job, position = self._children[job_id]
         elif job_id in self._jobs:
             job, position = self._jobs[job_id], None
         else:
             return _problem(404, "there is no such job")
-        if job.is_gone(self._now()):
+        if job.is_gone(self._now()) or job.stored_at > at:
             return _problem(404, "there is no such job")
-        return self._result(job, position, rest) if rest else _answer(200, self._page(job, position))
+        return self._result(job, position, rest, at) if rest else _answer(200, self._page(job, position, at))
 
     # -- jobs ----------------------------------------------------------------------------------
 
@@ -299,9 +340,11 @@ class Service:
         if key not in self._passes:
             key, place = self._new_id(), "0"
             self._passes[key] = self._visible(query, fault)
+        at = self.frozen_at(faults.LOOK if "ids" in query else faults.LIST)
         jobs, start = self._passes[key], int(place)
         page = min(int(query.get("limit", [str(LONGEST_PAGE)])[0]), self.habits.page)
-        rows = [self._row(job) for job in jobs[start : start + page]]
+        rows = [self._row(job, at) for job in jobs[start : start + page]]
+        rows = _spoilt_rows(rows, kind)
         if kind == "repeated rows":
             rows += rows[-2:]
         more = f"{key}:{start + page}" if start + page < len(jobs) else None
@@ -315,23 +358,25 @@ class Service:
         """Return the rows of one pass through the listing, as they are when it begins."""
         wanted = query.get("ids")
         if wanted is not None:
+            at = self.frozen_at(faults.LOOK)
             jobs = [self._jobs[job_id] for job_id in wanted if job_id in self._jobs]
+            jobs = [job for job in jobs if job.stored_at <= at]
         else:
             stale = fault.seconds if fault and fault.kind == "stale" else 0.0
-            limit = self._now() - stale
+            limit = self.frozen_at(faults.LIST) - stale
             jobs = [job for job in reversed(self._jobs.values()) if job.listed_at <= limit]
         jobs = [job for job in jobs if not job.is_gone(self._now())]
         if fault and fault.kind == "shuffled":
             self._die.shuffle(jobs)
         return jobs
 
-    def _row(self, job: Job) -> dict[str, Any]:
-        page = self._page(job, None)
+    def _row(self, job: Job, at: float) -> dict[str, Any]:
+        page = self._page(job, None, at)
         del page["child_job_ids"]
         return page
 
-    def _page(self, job: Job, position: int | None) -> dict[str, Any]:
-        now, is_child = self._now(), position is not None
+    def _page(self, job: Job, position: int | None, now: float) -> dict[str, Any]:
+        is_child = position is not None
         state = job.state(now)
         has_result = state == "completed"
         takes = 1000.0 * (job.ends_at - job.starts_at) if self.habits.predicts else None
@@ -343,9 +388,9 @@ class Service:
             "type": job.body.get("type"), "backend": job.body.get("backend"),
             "dry_run": False, "submitter_id": "submitter-1", "project_id": self.habits.project,
             "parent_job_id": job.id if is_child else None, "session_id": None, "metadata": self._echo(job),
-            "name": job.body.get("name"), "shots": job.body.get("shots"), "submitted_at": _iso(job.stored_at),
-            "started_at": _iso(job.starts_at) if now >= job.starts_at else None,
-            "completed_at": _iso(job.ends_at) if now >= job.ends_at else None,
+            "name": job.body.get("name"), "shots": job.body.get("shots"), "submitted_at": self._iso(job.stored_at),
+            "started_at": self._iso(job.starts_at) if now >= job.starts_at else None,
+            "completed_at": self._iso(job.ends_at) if now >= job.ends_at else None,
             "predicted_wait_time_ms": None if now >= job.starts_at else 1000.0 * (job.starts_at - now),
             "predicted_execution_duration_ms": takes, "execution_duration_ms": takes if has_result else None,
             "failure": None, "settings": {}, "output": {}, "stats": {},
@@ -362,8 +407,11 @@ class Service:
             return next(iter(self._jobs.values())).metadata
         return job.metadata
 
-    def _result(self, job: Job, position: int | None, rest: str) -> Answer:
-        if job.state(self._now()) != "completed":
+    def _iso(self, at: float) -> str:
+        return _iso(self.shown(at))
+
+    def _result(self, job: Job, position: int | None, rest: str, now: float) -> Answer:
+        if job.state(now) != "completed":
             return _problem(404, "there is no result yet")
         if rest == "results/probabilities/aggregated" and position is None and job.children:
             pairs = zip(job.children, job.outcomes, strict=True)
@@ -379,6 +427,24 @@ class Service:
             case "results/shots":
                 return _answer(200, [value] * job.body["shots"])
         return _problem(404, "there is no such result")
+
+
+def _spoilt_rows(rows: list[dict[str, Any]], kind: str) -> list[dict[str, Any]]:
+    """Return rows of a listing as they are shown on a bad day."""
+    match kind:
+        case "no rows":
+            return []
+        case "no metadata":
+            return [{**row, "metadata": None} for row in rows]
+        case "empty metadata":
+            return [{**row, "metadata": {}} for row in rows]
+        case "half metadata":
+            return [row if k % 2 else {**row, "metadata": None} for k, row in enumerate(rows)]
+        case "odd ids":
+            return [{**row, "id": f"job:{row['id']}/1"} for row in rows]
+        case "no status":
+            return [{name: value for name, value in row.items() if name != "status"} for row in rows]
+    return rows
 
 
 Query = Mapping[str, list[str]]

@@ -46,6 +46,8 @@ if TYPE_CHECKING:
 EPOCH = 1_800_000_000.0
 """What the service's clock says when virtual time begins."""
 URL = "https://ionq.invalid/v0.4"
+CONNECTION_LASTS = 60.0
+"""Seconds of suspension that a connection survives."""
 
 
 class Inbox:
@@ -130,7 +132,7 @@ class Network:
             if not (self._process.is_dead and is_lost_with_us):
                 answers.append(self._service.answer(request))
 
-        trip = self._trip()
+        trip, slept = self._trip(), self._process.slept
         self._clock.at(self._clock.now + trip, arrive)
         self._clock.sleep(trip)
         self._process.seam()
@@ -140,9 +142,11 @@ class Network:
             self._clock.sleep(read_timeout)
         self._clock.sleep(self._trip())
         self._process.seam()
+        if self._process.slept - slept > CONNECTION_LASTS:
+            kind = kind or "reset while this computer was suspended"
         if kind:
             raise TransportError(f"{method} {path}: {kind}", sent=True)
-        date = http_date(EPOCH + self._clock.now)
+        date = http_date(self._service.shown(EPOCH + self._clock.now))
         return Reply(answer.status, {"Date": date, **answer.headers}, answer.body)
 
     def close(self) -> None:
@@ -207,9 +211,12 @@ class Client:
         self.skew = die.uniform(-1.0, 1.0) * world.adversary.skew
         self._clock, self._folder = clock, folder
         inbox = Inbox(clock)
+        now = self.process.monotonic
+        self.has_boot_clock = True
         loop = Loop(
-            now=lambda: clock.now,
+            now=now,
             wall=lambda: EPOCH + clock.now + self.skew,
+            boot=lambda: clock.now if self.has_boot_clock else now(),
             wait=inbox.wait,
             executor=lambda: self,
             jitter=die.random,
@@ -220,7 +227,7 @@ class Client:
         provider._archive = self.archive = KillableArchive(folder, self.disk)
         provider._pause = clock.sleep
         provider._api = Api(self.network)
-        provider._conductor = Conductor(Worker(provider._api, lambda: clock.now), loop)
+        provider._conductor = Conductor(Worker(provider._api, now), loop)
         self.provider = provider
         conductor, turn = provider._conductor, loop.turn
 
@@ -300,9 +307,12 @@ class World:
         adversary: how bad it is.
         seed: of all dice.
         script: when the service misbehaves, if not as the adversary has it.
+        is_new_account: whether the package was never used with this account.
     """
 
-    def __init__(self, adversary: Adversary, seed: int, script: Script | None = None) -> None:
+    def __init__(
+        self, adversary: Adversary, seed: int, script: Script | None = None, *, is_new_account: bool = False
+    ) -> None:
         self.adversary, self.die = adversary, random.Random(f"{seed} world")
         self.clock = Clock()
         self.log: list[Mapping[str, Any]] = []
@@ -312,6 +322,8 @@ class World:
             script or adversary.script(seed),
             adversary.habits(),
         )
+        if not is_new_account:
+            self.service.add_history()
         self.folder = Path(tempfile.mkdtemp(prefix="harness-", dir=_memory()))
         self.clients: list[Client] = []
 

@@ -173,11 +173,12 @@ def test_a_result_that_was_lost_on_disk_is_fetched_again_as_often_as_need_be():
 )
 def test_a_twin_that_comes_to_light_before_the_end_is_on_record(at_the_end):
     # The first job is stored and not listed for longer than a machine is given to settle.
-    script = Script(plan={POST: {1: Fault("reset", after=True)}, STORED: {1: Fault("hidden", seconds=900.0)}})
-    with World(replace(KIND, queue=1000.0), 0, script) as world:
+    hidden = Fault("hidden", seconds=1700.0)
+    script = Script(plan={POST: {1: Fault("reset", after=True)}, STORED: {1: hidden}})
+    with World(replace(KIND, queue=2000.0), 0, script) as world:
         client = world.client()
         get_job = client.run(CIRCUITS[:2])
-        world.pass_time(1100.0)
+        world.pass_time(1750.0)
         world.service.fate = Fate(Script(plan=at_the_end))
         assert world.until(lambda: client.is_done(get_job))
         world.pass_time(100.0)

@@ -6,8 +6,10 @@ from __future__ import annotations
 import pytest
 from qiskit import QuantumCircuit
 
+from qiskit_parallel_ionq.api import Api
+from qiskit_parallel_ionq.conductor import bills
 from qiskit_parallel_ionq.emulator import Fault
-from qiskit_parallel_ionq.errors import BudgetError, CircuitFailedError
+from qiskit_parallel_ionq.errors import BudgetError, CircuitFailedError, OptionError
 from qiskit_parallel_ionq.wire import CostEstimate
 
 
@@ -137,3 +139,189 @@ def test_an_account_without_money_ends_the_run_and_keeps_what_was_paid(connect):
     assert isinstance(job.errors()[2], CircuitFailedError)
     assert "can pay for nothing more" in str(job.errors()[3])
     assert posts(service) == 3
+
+
+# ── limits ──
+
+
+class Till:
+    """Charges so many times what the service charges; and counts, from the service's own log."""
+
+    def __init__(self, monkeypatch, service, ratio):
+        self.service = service
+        cost = Api.cost
+
+        def charged(api, job_id):
+            value = cost(api, job_id)
+            return None if value is None else ratio * value
+
+        monkeypatch.setattr(Api, "cost", charged)
+        self.ratio = ratio
+
+    @property
+    def total(self):
+        """What the service has charged so far; each job costs the minimum of 2 usd, times the ratio."""
+        return 2.0 * self.ratio * posts(self.service)
+
+
+@pytest.mark.parametrize("ratio", [1.0, 3.0, 9.0])
+def test_a_run_in_one_go_does_not_cost_more_than_it_may(connect, monkeypatch, ratio):
+    service, provider = connect(execution_time=0.02)
+    till = Till(monkeypatch, service, ratio)
+    job = provider.get_backend("qpu.forte-1").run([bell()] * 12, shots=10, max_cost=40.0)
+    assert job.wait(20)
+    assert till.total <= 40.0
+    assert posts(service) == min(12, 40 // (2 * ratio))
+    assert all(isinstance(error, BudgetError) for error in job.errors().values())
+    assert job.progress().done == posts(service)
+
+
+def test_a_run_that_leaves_ten_times_its_estimate_goes_out_at_once(connect):
+    service, provider = connect(execution_time=0.5)
+    job = provider.get_backend("qpu.forte-1").run([bell()] * 4, shots=10, max_cost=80.0)
+    job.batch.wait_for(lambda: all(job.job_ids()), 0.45)
+    assert posts(service) == 4
+    assert job.wait(20)
+
+
+def test_a_bill_that_never_comes_holds_a_run_up_and_does_not_stop_it(connect, monkeypatch, caplog):
+    _, provider = connect(execution_time=0.02)
+    monkeypatch.setattr(bills, "PATIENCE", 0.2)
+    monkeypatch.setattr(Api, "cost", lambda api, job_id: None)
+    job = provider.get_backend("qpu.forte-1").run([bell()] * 3, shots=10, max_cost=6.0)
+    assert job.wait(20)
+    assert job.errors() == {}
+    assert "does not say what job" in caplog.text
+
+
+def cut_short(provider, circuits, **options):
+    """Run circuits one after the other, and leave once two are done; return the job's id."""
+    job = provider.get_backend("qpu.forte-1").run(circuits, shots=10, use_parallel=False, **options)
+    assert job.batch.wait_for(lambda: job.progress().done >= 2, 20)
+    job.leave()
+    job.wait(20)
+    if "max_cost" in options:
+        assert job.batch.wait_for(lambda: len(job.batch.charges) >= job.progress().done, 20)
+    return job.job_id()
+
+
+@pytest.mark.parametrize("ratio", [1.0, 2.5])
+def test_a_resumed_run_keeps_to_what_is_left(connect, monkeypatch, ratio, capsys):
+    service, provider = connect(execution_time=0.05)
+    till = Till(monkeypatch, service, ratio)
+    run_id = cut_short(provider, [bell()] * 6, max_cost=15.0)
+    job = provider.resume(run_id, submit=True)
+    assert job.wait(20)
+    assert till.total <= 15.0
+    assert posts(service) == min(6, 15 // (2 * ratio))
+    assert {type(error) for error in job.errors().values()} <= {BudgetError}
+    job = provider.resume(run_id, submit=True, max_cost=31.0)
+    assert job.wait(20)
+    assert till.total <= 31.0
+    assert job.errors() == {}
+    assert posts(service) == 6
+
+
+def test_a_limit_may_be_given_to_a_run_that_had_none(connect, capsys):
+    service, provider = connect(execution_time=0.05)
+    job = provider.get_backend("qpu.forte-1").run([bell()] * 6, shots=10, use_parallel=False)
+    assert job.batch.wait_for(lambda: job.progress().done >= 2, 20)
+    job.leave()
+    job.wait(20)
+    with pytest.raises(OptionError, match="submit=True"):
+        provider.resume(job.job_id(), max_cost=8.0)
+    job = provider.resume(job.job_id(), submit=True, max_cost=8.0)
+    assert job.wait(20)
+    assert posts(service) == 4
+    assert {type(error) for error in job.errors().values()} == {BudgetError}
+
+
+def test_a_resumed_run_keeps_to_its_number_of_jobs(connect, capsys):
+    service, provider = connect(execution_time=0.05)
+    run_id = cut_short(provider, [bell()] * 6, max_jobs=6)
+    sent = posts(service)
+    job = provider.resume(run_id, submit=True, max_jobs=sent + 1)
+    assert job.wait(20)
+    assert posts(service) == sent + 1
+    assert "max_jobs is" in str(next(iter(job.errors().values())))
+    job = provider.resume(run_id, submit=True)
+    assert job.wait(20)
+    assert posts(service) == sent + 1  # the new limit is on record
+    job = provider.resume(run_id, submit=True, max_jobs=6)
+    assert job.wait(20)
+    assert job.errors() == {}
+
+
+def failing(name):
+    return Fault("fail", name=name, code="InternalError", message="because", times=1)
+
+
+def test_a_retry_keeps_to_what_is_left(connect, monkeypatch):
+    service, provider = connect(faults=(failing("c1"), failing("c2")), execution_time=0.02)
+    monkeypatch.setattr(Api, "cost", lambda api, job_id: 4.0)  # a failed job is charged here, too
+    circuits = [bell(f"c{k}") for k in range(4)]
+    job = provider.get_backend("qpu.forte-1").run(circuits, shots=10, max_cost=20.0)
+    assert job.wait(20)
+    assert (set(job.errors()), posts(service)) == ({1, 2}, 4)
+    with pytest.raises(BudgetError, match=r"would cost 4.00 usd .* after 16.00 .*max_cost is 18.00"):
+        job.retry(spend=True, max_cost=18.0)
+    assert posts(service) == 4
+    again = job.retry(spend=True)
+    assert again.wait(20)
+    assert posts(service) == 5
+    assert len(again.errors()) == 1
+    assert isinstance(next(iter(again.errors().values())), BudgetError)
+
+
+def test_a_retry_keeps_to_the_number_of_jobs(connect):
+    service, provider = connect(faults=(failing("c1"),), execution_time=0.02)
+    circuits = [bell(f"c{k}") for k in range(3)]
+    job = provider.get_backend("qpu.forte-1").run(circuits, shots=10, max_jobs=3)
+    assert job.wait(20)
+    with pytest.raises(BudgetError, match=r"takes 1 IonQ jobs, after 3 before, and max_jobs is 3"):
+        job.retry(spend=True)
+    assert job.retry(spend=True, max_jobs=4).wait(20)
+    assert posts(service) == 4
+
+
+def test_a_failed_job_that_was_not_charged_leaves_room_for_its_retry(connect):
+    _, provider = connect(faults=(failing("c1"),), execution_time=0.02)
+    job = provider.get_backend("qpu.forte-1").run([bell(f"c{k}") for k in range(3)], shots=10, max_cost=6.0)
+    assert job.wait(20)
+    again = job.retry(spend=True)
+    assert again.wait(20)
+    assert again.errors() == {}
+
+
+@pytest.mark.parametrize("ratio", [1.0, 3.0])
+def test_a_stream_keeps_to_what_it_is_charged(connect, monkeypatch, ratio):
+    service, provider = connect(execution_time=0.02)
+    till = Till(monkeypatch, service, ratio)
+    stream = provider.get_backend("qpu.forte-1").run(
+        (bell() for _ in range(30)), shots=10, window=16, max_cost=20.0
+    )
+    good, raised = 0, None
+    try:
+        for _, entry in stream.results_iter(timeout=30):
+            good += entry.success
+    except BudgetError as error:
+        raised = error
+    assert till.total <= 20.0
+    assert good == posts(service) == 20 // (2 * ratio)
+    assert raised is not None
+
+
+def test_what_other_parts_of_a_stream_were_charged_counts_when_one_is_resumed(connect, monkeypatch, capsys):
+    service, provider = connect(execution_time=0.05)
+    stream = provider.get_backend("qpu.forte-1").run(
+        (bell() for _ in range(40)), shots=10, window=16, max_cost=24.0, use_parallel=False
+    )
+    results = stream.results_iter(timeout=30)
+    for _ in range(3):
+        next(results)
+    stream.leave()
+    for job in stream.stretches:
+        assert job.wait(20)
+    for run in provider.jobs():
+        provider.resume(run.job_id, submit=True).wait(20)
+    assert 3 <= posts(service) <= 12

@@ -7,7 +7,9 @@ import pytest
 from qiskit import QuantumCircuit
 
 from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.conductor import fetching, watching
 from qiskit_parallel_ionq.emulator import Fault, LocalIonQ
+from qiskit_parallel_ionq.emulator.faults import FaultScript
 from qiskit_parallel_ionq.errors import CircuitFailedError, JobError, OptionError
 
 
@@ -212,3 +214,25 @@ def test_a_retry_that_was_refused_before_anything_was_sent_may_be_tried_again(me
         with pytest.raises(ZeroDivisionError):
             job.retry()
     assert outcomes(job.retry().result(timeout=20)) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.parametrize("way", ["resume", "retry"])
+@pytest.mark.parametrize("status", [403, 404])
+@pytest.mark.parametrize("options", [{}, {"circuits_per_job": 3}, {"circuits_per_job": 3, "memory": True}])
+def test_a_paid_result_that_was_refused_is_read_again_and_not_executed_again(
+    meet, monkeypatch, way, status, options
+):
+    for module in (fetching, watching):
+        monkeypatch.setattr(module, "BELIEVE_LOSS_AFTER", 0.3)
+    paths = ("/jobs/*/results/*", "/jobs/*/artifacts/*")
+    service, provider = meet(*(Fault("status", path=path, status=status) for path in paths))
+    mine = provider()
+    job = mine.get_backend("qpu.forte-1").run(CIRCUITS, shots=10, **options)
+    assert job.wait(20)
+    assert {error.status for error in job.errors().values()} == {status}
+    service._script = FaultScript((), 0)
+    again = mine.resume(job.job_id()) if way == "resume" else job.retry()
+    assert outcomes(again.result(timeout=20)) == [0, 1, 2, 3, 4, 5]
+    assert again.job_ids() == job.job_ids()
+    assert again.job_id() == job.job_id()
+    assert sum(method == "POST" for method, *_ in service.requests_log) == len(set(job.job_ids()))

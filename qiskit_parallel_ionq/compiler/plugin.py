@@ -216,7 +216,7 @@ class IonQTranslation(PassManagerStagePlugin):
         config.qubits_initially_zero = False
         target = config.target
         if target is None or not is_native_target(target):
-            return _translation(target, config)
+            return PassManager([UnrollNative()]) + _translation(target, config)
         if is_restricted(target) or config.hls_config or config.unitary_synthesis_plugin_config:
             translation = _translation(_proxies(target), config)
         else:

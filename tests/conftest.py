@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import socketserver
 
@@ -19,13 +20,13 @@ settings.load_profile("patient")
 # client tries again after a second: a server that is slow for a moment would look like an outage.
 socketserver.TCPServer.request_queue_size = 128
 
-MOST_PROCESSES = 8
-"""Processes of a run on all cores: each imports Qiskit, and tests measure time."""
+MOST_PROCESSES = 12
+"""Processes of a run on all cores: each imports Qiskit, which takes memory."""
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_cmdline_main(config: pytest.Config) -> None:
-    """Run the whole suite on all cores.
+    """Run the whole suite on all cores, in several processes.
 
     Where tests are chosen (paths, ``-k``, ``-m``, ``--lf``), with a debugger, with ``-n`` and without pytest-xdist,
     pytest does what it is asked to.
@@ -40,6 +41,12 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
     if is_whole and getattr(option, "numprocesses", 0) is None and option.dist == "no":
         option.numprocesses, option.dist = "logical", "worksteal"
         option.maxprocesses = option.maxprocesses or MOST_PROCESSES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int | None:
+    """Run two processes for each core: tests wait for half of their time. A number from outside is left alone."""
+    return None if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ else 2 * (os.cpu_count() or 1)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -45,7 +45,7 @@ def processes(tmp_path):
     return run
 
 
-def test_the_whole_suite_runs_in_a_process_for_each_core(processes):
+def test_the_whole_suite_runs_in_several_processes(processes):
     assert processes() == 2
 
 

@@ -124,7 +124,8 @@ def sample(width=4, *, measured=True):
 
 def plain(circuit):
     """Return the circuit over gates whose matrices Qiskit finds without sparse algebra, and its warnings."""
-    known = circuit.decompose(list(NATIVE_NAMES))  # Qiskit's translation fails on them where qiskit-ionq taught it
+    # Once qiskit-ionq has taught Qiskit's equivalence library, its translation fails on native gates.
+    known = circuit.decompose(list(NATIVE_NAMES))
     return transpile(known, basis_gates=["u", "cx"], optimization_level=0)
 
 

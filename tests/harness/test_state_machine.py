@@ -343,7 +343,7 @@ def quiet():
 
 
 AT_LENGTH = settings(max_examples=3_000, stateful_step_count=60)
-SHORT = settings(max_examples=150, stateful_step_count=30)
+SHORT = settings(max_examples=60, stateful_step_count=30)
 TestPrograms = Programs.TestCase
 TestPrograms.settings = settings(
     AT_LENGTH if os.environ.get("HARNESS_PROFILE") == "long" else SHORT,

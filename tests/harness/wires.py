@@ -92,7 +92,7 @@ def play(step: str, kind: str, folder: Path) -> None:
             provider.close()
             again = stack.enter_context(ParallelIonQProvider(KEY, wire.url, state_dir=folder))
             job = _resumed(again, job.job_id())
-        assert job.wait(20.0), "the run does not come to an end"
+        assert job.wait(60.0), "the run does not come to an end"
         history = evidence.of_job(job, wire.log, folder)
     assert wire.has_struck(), "nothing was struck"
     keep(history)

@@ -358,7 +358,8 @@ TestPrograms.settings = settings(
 def seen_through():
     """Look for a way to catch a client that was doctored, the same way each time."""
     same = settings(
-        SHORT,
+        max_examples=150,
+        stateful_step_count=30,
         derandomize=True,
         database=None,
         phases=[Phase.generate],

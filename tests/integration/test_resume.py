@@ -125,8 +125,10 @@ job = backend.run([flips(n) for n in range(16)], shots=20, max_workers=3)
 print(job.job_id(), flush=True)
 """
 SAY_WHEN_IT_WAITS = """
+def names_of(frame):
+    return [] if frame is None else [frame.f_code.co_name, *names_of(frame.f_back)]
 def say_when_it_waits(main=threading.get_ident()):
-    while sys._current_frames()[main].f_code.co_name != "wait":
+    while names_of(sys._current_frames()[main])[0] != "wait" or "wait_for" not in names_of(sys._current_frames()[main]):
         time.sleep(0.01)
     print("waiting", flush=True)
 threading.Thread(target=say_when_it_waits).start()

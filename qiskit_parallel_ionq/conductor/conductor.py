@@ -148,7 +148,8 @@ class Conductor:
     def _post(self, batch: Batch, act: Callable[[], object]) -> None:
         """Have something done for a batch on the loop's thread, which who waits for the batch relies on."""
         batch.require_alive = self.loop.require_alive
-        self.loop.post(lambda: self._guard(batch, act))
+        held = act, batch.owner()  # the provider is kept until the thread has the batch under way
+        self.loop.post(lambda: self._guard(batch, held[0]))
 
     # -- what the parts ask for; on the loop's thread only -------------------------------------
 

@@ -13,6 +13,7 @@ from dataclasses import replace
 import pytest
 
 from qiskit_parallel_ionq import ParallelIonQProvider
+from qiskit_parallel_ionq.conductor import Conductor
 from qiskit_parallel_ionq.emulator import Fault, LocalIonQ
 from qiskit_parallel_ionq.primitives import SamplerV2
 
@@ -82,6 +83,26 @@ def test_a_run_that_nobody_holds_is_finished_before_its_provider_is_collected(be
         until(lambda: batch() is None or batch().is_over)
         assert service.stats().jobs == 20
         until(lambda: gone() is None and ours() <= others)
+
+
+def test_a_run_is_not_lost_if_its_provider_is_dropped_before_the_conductor_has_it(bell, monkeypatch):
+    taking, may_take = Conductor._take, threading.Event()
+
+    def take(conductor, *what):
+        assert may_take.wait(20)
+        taking(conductor, *what)
+
+    monkeypatch.setattr(Conductor, "_take", take)
+    with LocalIonQ(seed=7) as service:
+        provider = ParallelIonQProvider(service.api_key, service.url)
+        gone = weakref.ref(provider)
+        provider.get_backend().run([bell] * 3, shots=10)
+        del provider
+        gc.collect()
+        assert gone() is not None
+        may_take.set()
+        until(lambda: service.stats().jobs == 3)
+        until(lambda: gone() is None)
 
 
 def test_a_job_keeps_its_provider(bell, others):
